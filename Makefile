@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Builds Stowage, installs it and runs its tests.  `make help` lists the targets.
+#
+# Knobs, given as `make KNOB=value`:
+#
+#   O        build folder                                          build
+#   SAN      sanitizers: address,undefined or thread               none
+#   V        1 prints every command                                0
+#   CC       the compiler, gcc or clang                            gcc
+#   CFLAGS   optimisation and debug information                    -O2 -g
+#   WERROR   0 keeps warnings from being errors                    1
+#
+#   DESTDIR PREFIX BINDIR LIBDIR INCLUDEDIR MANDIR                 for `make install`
+#   RPATH    run path of the installed program                     $(LIBDIR)
+#
+# Sources are found by folder: common/*.c goes into everything, driver/NAME/*.c is
+# drivers/NAME.so, plugin/*.c is libstowage.so, host/cli/*.c and host/serve/*.c are the program.
+
+VERSION := 0.1.0
+ABI     := 0
+
+O       ?= build
+SAN     ?=
+V       ?= 0
+WERROR  ?= 1
+ifneq ($(filter default undefined,$(origin CC)),)
+CC      := gcc
+endif
+
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
+RPATH      ?= $(LIBDIR)
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+.DELETE_ON_ERROR:
+.SUFFIXES:
+SHELL := /bin/bash
+
+Q := $(if $(filter 1,$V),,@)
+say = $(if $(filter 1,$V),,@printf '  %-8s %s\n' $(1) $(2);)
+
+all: build
+
+# ---- what there is ----
+
+COMMON_SRC := $(filter-out common/http-client.c,$(wildcard common/*.c))
+HTTPC_SRC  := $(wildcard common/http-client.c)
+PLUGIN_SRC := $(wildcard plugin/*.c)
+HOST_SRC   := $(wildcard host/cli/*.c host/serve/*.c)
+DRIVER_SRC := $(wildcard driver/*/*.c)
+DRIVERS    := $(sort $(notdir $(patsubst %/,%,$(dir $(DRIVER_SRC)))))
+# wraps another driver and injects faults: for tests, never installed
+SHIPPED    := $(filter-out fault,$(DRIVERS))
+HEADERS    := $(wildcard include/stowage.h include/stowage/*.h)
+ROOMS      := common plugin host/cli host/serve $(addprefix driver/,$(DRIVERS))
+
+UNIT_SRC     := $(wildcard tests/unit/*.c)
+REGISTRY_SRC := $(wildcard tests/registry/*.c)
+CONTRACT_SRC := $(wildcard tests/driver/*.c)
+BENCH_SRC    := $(wildcard bench/*.c)
+# one target a file ROOM-topic.c, and what runs them without a fuzzer
+FUZZ_SRC     := $(wildcard tests/fuzz/*-*.c)
+REPLAY_SRC   := tests/fuzz/replay.c
+
+objs = $(patsubst %.c,$O/obj/%.o,$(1))
+
+COMMON_A  := $O/obj/common.a
+HTTPC_OBJ := $(call objs,$(HTTPC_SRC))
+SO        := $O/libstowage.so
+SONAME    := libstowage.so.$(ABI)
+BIN       := $O/stowage
+DRIVER_SO := $(patsubst %,$O/drivers/%.so,$(DRIVERS))
+UNIT      := $(patsubst %.c,$O/%,$(UNIT_SRC))
+REGISTRY  := $(patsubst %.c,$O/%,$(REGISTRY_SRC))
+CONTRACT  := $(if $(wildcard tests/driver/contract.c),$O/tests/driver/contract)
+BENCH     := $(patsubst %.c,$O/%,$(BENCH_SRC))
+FUZZ      := $(patsubst %.c,$O/%,$(FUZZ_SRC))
+
+# ---- flags ----
+
+CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null | head -n 1))
+
+WARN := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wvla -Walloca -Wundef \
+	-Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wmissing-declarations \
+	-Wold-style-definition -Wwrite-strings -Wformat=2 -Wnull-dereference -Wdouble-promotion \
+	-Wswitch-enum -Wunused-macros -Wredundant-decls -Wdate-time
+WARN_GCC := -Warith-conversion -Wcast-align=strict -Wformat-signedness -Wimplicit-fallthrough=5 \
+	-Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wjump-misses-init
+WARN_CLANG := -Wcast-align -Wimplicit-fallthrough -Wthread-safety
+WARNINGS := $(WARN) $(if $(CLANG),$(WARN_CLANG),$(WARN_GCC)) $(if $(filter 0,$(WERROR)),,-Werror)
+
+ifeq ($(SAN),)
+CFLAGS   ?= -O2 -g
+HARDEN   := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+	-fstack-clash-protection $(if $(filter x86_64 i%86,$(shell uname -m)),-fcf-protection)
+# libraries come before --as-needed nowhere: unneeded ones leave no NEEDED entry
+LDHARDEN := -Wl,-z,relro,-z,now,--as-needed
+LDWHOLE  := -Wl,-z,defs -Wl,--no-undefined
+else
+CFLAGS   ?= -O1 -g
+HARDEN   := -fsanitize=$(SAN) -fno-omit-frame-pointer \
+	$(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined)
+LDHARDEN := -fsanitize=$(SAN) -Wl,--as-needed
+# clang's run time is linked into the program only: a library may not ask for all symbols
+LDWHOLE  := $(if $(CLANG),,-Wl,-z,defs -Wl,--no-undefined)
+# optimisers warn more, and wrongly, about code that a sanitizer has rewritten
+WARNINGS += -Wno-null-dereference $(if $(CLANG),,-Wno-maybe-uninitialized)
+endif
+
+BASE := -std=c11 -D_GNU_SOURCE -Iinclude -I. -include common/banned.h -fPIC -pthread -fno-common \
+	-fvisibility=hidden -DSTOW_VERSION='"$(VERSION)"' -DSTOW_LIBDIR='"$(LIBDIR)"'
+ALL_CFLAGS  = $(BASE) $(CFLAGS) $(HARDEN) $(WARNINGS) $(CPPFLAGS) $(LIB_CFLAGS)
+ALL_LDFLAGS = $(LDHARDEN) $(LDFLAGS) -pthread
+
+# asked for once, and only where something is built
+PKG_CONFIG ?= pkg-config
+once = $(eval $(1) := $(2))$($(1))
+pkg_libs = $(shell $(PKG_CONFIG) --libs $(1))
+CRYPTO_LIBS  = $(call once,CRYPTO_LIBS,$(call pkg_libs,libcrypto))
+CURL_LIBS    = $(call once,CURL_LIBS,$(call pkg_libs,libcurl))
+XML_LIBS     = $(call once,XML_LIBS,$(call pkg_libs,libxml-2.0))
+JANSSON_LIBS = $(call once,JANSSON_LIBS,$(call pkg_libs,jansson))
+MHD_LIBS     = $(call once,MHD_LIBS,$(call pkg_libs,libmicrohttpd))
+CMOCKA_LIBS  = $(call once,CMOCKA_LIBS,$(call pkg_libs,cmocka))
+LIB_CFLAGS   = $(call once,LIB_CFLAGS,$(patsubst -I%,-isystem %,$(shell \
+	$(PKG_CONFIG) --cflags libcrypto libcurl libxml-2.0 jansson libmicrohttpd)))
+
+LIBS_s3     = $(CURL_LIBS) $(XML_LIBS)
+LIBS_plugin = $(JANSSON_LIBS) -ldl
+LIBS_host   = $(MHD_LIBS) $(JANSSON_LIBS) $(CURL_LIBS)
+
+# ---- objects ----
+
+# A file whose text is the flags: it is rewritten, and all is rebuilt, where they have changed.
+# The second one holds the names of the sources, so that one taken away is linked out.
+define keep
+$(shell mkdir -p $(dir $(1)); printf '%s\n' '$(subst ','\'',$(2))' | cmp -s - $(1) || \
+	printf '%s\n' '$(subst ','\'',$(2))' > $(1))
+endef
+
+BUILDS := $(filter-out help clean distclean deps test-deps run run-minio format format-check tidy \
+	check-includes check-headers check-style test go-tools,$(or $(MAKECMDGOALS),all))
+ifneq ($(BUILDS),)
+$(call keep,$O/obj/flags,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LDWHOLE))
+$(call keep,$O/obj/sources,$(COMMON_SRC) $(HTTPC_SRC) $(PLUGIN_SRC) $(HOST_SRC) $(DRIVER_SRC))
+endif
+
+$O/obj/%.o: %.c $O/obj/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(COMMON_A): $(call objs,$(COMMON_SRC)) $O/obj/sources
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+
+-include $(patsubst %.c,$O/obj/%.d,$(COMMON_SRC) $(HTTPC_SRC) $(PLUGIN_SRC) $(HOST_SRC) \
+	$(DRIVER_SRC) $(UNIT_SRC) $(REGISTRY_SRC) $(CONTRACT_SRC) $(BENCH_SRC) \
+	$(FUZZ_SRC) $(REPLAY_SRC))
+
+# ---- shared objects and the program ----
+
+define driver_rules
+DRIVER_OBJ_$(1) := $$(call objs,$$(wildcard driver/$(1)/*.c)) $(if $(filter s3,$(1)),$(HTTPC_OBJ))
+$O/drivers/$(1).so: $$(DRIVER_OBJ_$(1)) $(COMMON_A) driver/driver.map $O/obj/sources
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)$$(CC) -shared $$(ALL_LDFLAGS) $$(LDWHOLE) -Wl,-z,nodelete \
+		-Wl,--version-script=driver/driver.map -o $$@ $$(DRIVER_OBJ_$(1)) $(COMMON_A) \
+		$$(LIBS_$(1)) $$(CRYPTO_LIBS)
+endef
+$(foreach d,$(DRIVERS),$(eval $(call driver_rules,$d)))
+
+PLUGIN_OBJ := $(call objs,$(PLUGIN_SRC))
+$O/$(SONAME): $(PLUGIN_OBJ) $(COMMON_A) plugin/stowage.map $O/obj/sources
+	$(call say,LD,$@)$(CC) -shared $(ALL_LDFLAGS) $(LDWHOLE) -Wl,-soname,$(SONAME) \
+		-Wl,--version-script=plugin/stowage.map -o $@ $(PLUGIN_OBJ) $(COMMON_A) \
+		$(LIBS_plugin) $(CRYPTO_LIBS)
+$(SO): $O/$(SONAME)
+	$(Q)ln -sf $(SONAME) $@
+
+HOST_OBJ := $(call objs,$(HOST_SRC))
+link_host = $(CC) $(ALL_LDFLAGS) -pie $(1) -o $@ $(HOST_OBJ) $(HTTPC_OBJ) $(COMMON_A) -L$O \
+	-lstowage $(LIBS_host) $(CRYPTO_LIBS)
+$(BIN): $(HOST_OBJ) $(HTTPC_OBJ) $(COMMON_A) $(SO) $O/obj/sources
+	$(call say,LD,$@)$(call link_host,-Wl$(comma)-rpath$(comma)'$$ORIGIN')
+comma := ,
+
+build: $(if $(HOST_SRC),$(BIN)) $(if $(PLUGIN_SRC),$(SO)) $(DRIVER_SO)
+
+# ---- test programs ----
+
+# the room of tests/unit/ROOM-topic.c gives the objects it sees
+room = $(firstword $(subst -, ,$(notdir $(1))))
+UNIT_OBJ_plugin := $(PLUGIN_OBJ)
+UNIT_OBJ_serve  := $(filter-out $O/obj/host/cli/main.o,$(HOST_OBJ)) $(HTTPC_OBJ)
+UNIT_OBJ_cli    := $(filter-out $O/obj/host/cli/main.o,$(HOST_OBJ)) $(HTTPC_OBJ)
+UNIT_OBJ_common := $(HTTPC_OBJ)
+UNIT_LIBS_common = $(CURL_LIBS)
+UNIT_LIBS_plugin = $(LIBS_plugin)
+UNIT_LIBS_serve  = -L$O -lstowage $(LIBS_host)
+UNIT_LIBS_cli    = -L$O -lstowage $(LIBS_host)
+UNIT_DEPS_serve := $(SO)
+UNIT_DEPS_cli   := $(SO)
+TEST_RPATH := -Wl,-rpath,'$$ORIGIN/../..'
+
+define unit_rules
+$(1): $O/obj/$(patsubst $O/%,%,$(1)).o $$(or $$(UNIT_OBJ_$(2)),$$(DRIVER_OBJ_$(2))) \
+		$$(UNIT_DEPS_$(2)) $(COMMON_A) $O/obj/sources
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)$$(CC) $$(ALL_LDFLAGS) $$(TEST_RPATH) -o $$@ $$(filter %.o,$$^) \
+		$(COMMON_A) $$(or $$(UNIT_LIBS_$(2)),$$(LIBS_$(2))) $$(CMOCKA_LIBS) $$(CRYPTO_LIBS)
+endef
+$(foreach t,$(UNIT),$(eval $(call unit_rules,$t,$(call room,$t))))
+
+# what stands on the public interface alone
+$(REGISTRY): $O/%: $O/obj/%.o $(COMMON_A) $(SO)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) $(TEST_RPATH) -o $@ $< $(COMMON_A) -L$O -lstowage \
+		$(CMOCKA_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS)
+
+# what stands on the driver ABI alone
+$(CONTRACT): $(call objs,$(CONTRACT_SRC)) $(COMMON_A)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(COMMON_A) -ldl \
+		$(CRYPTO_LIBS)
+$(BENCH): $O/%: $O/obj/%.o $(COMMON_A)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $< $(COMMON_A) -ldl $(CRYPTO_LIBS)
+
+# Fuzz targets see rooms as archives, so that each takes what it looks at, and may put its own in
+# the place of what lies below.  FUZZER=1 links the fuzzer, else replay.c runs their corpora.
+FUZZ_ROOMS_plugin := plugin
+FUZZ_ROOMS_serve  := serve plugin
+FUZZ_ROOMS_s3     := s3
+FUZZ_OBJ_plugin   := $(PLUGIN_OBJ)
+FUZZ_OBJ_serve    := $(filter-out $O/obj/host/cli/main.o,$(HOST_OBJ))
+FUZZ_OBJ_s3       := $(filter-out $(HTTPC_OBJ),$(DRIVER_OBJ_s3))
+FUZZ_LIBS          = $(LIBS_plugin) $(XML_LIBS) $(CRYPTO_LIBS)
+FUZZER            ?=
+FUZZ_MAIN         := $(if $(FUZZER),-fsanitize=fuzzer,$(call objs,$(REPLAY_SRC)))
+
+$O/obj/tests/fuzz/%.a: $O/obj/sources
+	@mkdir -p $(@D)
+	$(call say,AR,$@)rm -f $@ && ar qcs $@ $(filter %.o,$^)
+$(foreach r,plugin serve s3,$(eval $O/obj/tests/fuzz/$r.a: $(FUZZ_OBJ_$r)))
+
+define fuzz_rules
+$(1): $O/obj/$(patsubst $O/%,%,$(1)).o $(if $(FUZZER),,$(FUZZ_MAIN)) $(COMMON_A) \
+		$(patsubst %,$O/obj/tests/fuzz/%.a,$(FUZZ_ROOMS_$(2)))
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$(filter-out $(FUZZ_MAIN),$$(filter %.o,$$^)) \
+		$(FUZZ_MAIN) $(patsubst %,$O/obj/tests/fuzz/%.a,$(FUZZ_ROOMS_$(2))) $(COMMON_A) \
+		$$(FUZZ_LIBS)
+endef
+$(foreach t,$(FUZZ),$(eval $(call fuzz_rules,$t,$(call room,$t))))
+
+tests: build $(UNIT) $(REGISTRY) $(CONTRACT) $(FUZZ)
+fuzzers: $(FUZZ)
+bench: build $(BENCH)
+
+# ---- running and testing ----
+
+export O SAN
+RUN := tests/run --build $O
+# one name for the results of one `make test`
+RESULTS ?=
+
+deps:
+	@tests/tools/packages build
+
+test-deps: deps
+	@tests/tools/packages test
+	@tests/tools/go-tools $O/tools/bin
+
+run: deps
+	@$(MAKE) --no-print-directory -j$(shell nproc) build
+	@tests/tools/serve filesystem $O
+
+run-minio: deps
+	@tests/tools/go-tools $O/tools/bin minio
+	@$(MAKE) --no-print-directory -j$(shell nproc) build
+	@tests/tools/serve minio $O
+
+check: build tests
+	@tests/tools/suite check $O
+
+test:
+	@tests/tools/suite test $O
+
+tidy:
+	@tests/tools/tidy $O
+
+check-clang:
+	@$(MAKE) --no-print-directory O=$O/clang CC=clang-14 tests bench
+
+FUZZTIME ?= 20
+fuzz:
+	@$(MAKE) --no-print-directory O=$O/fuzz CC=clang-14 SAN=address,undefined FUZZER=1 \
+		CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' fuzzers
+	@tests/tools/fuzz $O/fuzz $(FUZZTIME) $(FUZZ_SRC)
+
+check-includes:
+	@tests/tools/check-includes
+check-exports: build
+	@tests/tools/check-exports $O
+check-headers:
+	@tests/tools/check-headers
+check-style:
+	@tests/tools/check-style
+format-check:
+	@tests/tools/format check
+format:
+	@tests/tools/format write
+
+clean:
+	rm -rf $O/obj $O/drivers $O/tests $O/bench $O/results $O/clang $O/fuzz $O/address $O/thread $O/installed \
+		$O/stowage $O/libstowage.so*
+distclean: clean
+	rm -rf $O
+
+# ---- installing ----
+
+INSTALL ?= install
+
+# linked anew, since the run path of the build folder has no business elsewhere
+$O/installed/stowage: $(HOST_OBJ) $(HTTPC_OBJ) $(COMMON_A) $(SO) $O/obj/sources
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(call link_host,$(if $(RPATH),-Wl$(comma)-rpath$(comma)'$(RPATH)'))
+
+$O/installed/stowage.pc: Makefile
+	@mkdir -p $(@D)
+	$(Q)printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' \
+		'driverdir=$${libdir}/stowage/drivers' '' 'Name: stowage' \
+		"Description: A container registry's storage" 'Version: $(VERSION)' \
+		'Libs: -L$${libdir} -lstowage' 'Cflags: -I$${includedir}' > $@
+
+install: build $O/installed/stowage $O/installed/stowage.pc
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig \
+		$(DESTDIR)$(LIBDIR)/stowage/drivers $(DESTDIR)$(INCLUDEDIR)/stowage
+	$(INSTALL) -m 755 $O/installed/stowage $(DESTDIR)$(BINDIR)/stowage
+	$(INSTALL) -m 755 $O/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libstowage.so
+	$(INSTALL) -m 755 $(patsubst %,$O/drivers/%.so,$(SHIPPED)) $(DESTDIR)$(LIBDIR)/stowage/drivers
+	$(INSTALL) -m 644 $O/installed/stowage.pc $(DESTDIR)$(LIBDIR)/pkgconfig/stowage.pc
+	$(INSTALL) -m 644 include/stowage.h $(DESTDIR)$(INCLUDEDIR)
+	$(INSTALL) -m 644 $(wildcard include/stowage/*.h) $(DESTDIR)$(INCLUDEDIR)/stowage
+	@for m in $(wildcard docs/*.1 docs/*.5); do s=$${m##*.}; \
+		$(INSTALL) -d $(DESTDIR)$(MANDIR)/man$$s && \
+		$(INSTALL) -m 644 $$m $(DESTDIR)$(MANDIR)/man$$s || exit 1; done
+
+# ---- help ----
+
+help:
+	@printf '%s\n' 'Targets:' \
+	'  all           build/stowage, build/libstowage.so, build/drivers/*.so (the default)' \
+	'  deps          install what the build needs (Debian, Ubuntu), or print the list' \
+	'  run           deps, build, and serve ./var on 127.0.0.1:5000' \
+	'  run-minio     the same on a MinIO that is brought and started too' \
+	'  check         the tests without servers, under a minute' \
+	'  test          sets everything up and runs all tests; the last line is the count' \
+	'  test-deps     install what the tests need' \
+	'  tests bench   build the test programs, the benchmarks' \
+	'  tidy          clang-tidy' \
+	'  fuzz          fuzz every parser, each for FUZZTIME=20 seconds, with clang-14' \
+	'  check-clang   build all with clang-14, its warnings and -Wthread-safety' \
+	'  check-includes check-exports check-headers check-style' \
+	'                the rules of the house: who may include whom, what is exported, ...' \
+	'  format        lay the sources out with clang-format-14; format-check only looks' \
+	'  install       to DESTDIR, PREFIX, BINDIR, LIBDIR, INCLUDEDIR, MANDIR' \
+	'  clean         remove what was built; distclean removes the tools, too' ''
+	@sed -n '/^# Knobs/,/^# Sources/{s/^# \?//;/^Sources/d;p}' Makefile
+
+.PHONY: all build tests bench fuzz fuzzers deps test-deps run run-minio check test tidy check-clang \
+	check-includes check-exports check-headers check-style format format-check clean distclean \
+	install help

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The registry: manifests, tags, blobs and uploads of repositories, over one store.
+ *
+ * It promises that nothing is visible before it is verified, that what it acknowledged is durable
+ * in the store, that a crash at any point leaves no link to what is not there, and that what is
+ * finished lies byte for byte where CNCF Distribution looks for it.  It knows nothing of HTTP.
+ *
+ * Threads: a registry may be used by any number of threads at once; an upload, a reader or a list
+ * belongs to one thread at a time.  Outputs, ownership and deadlines are as in driver.h.
+ * A name, tag, digest or token that is not of its grammar is STOW_EINVAL before the store is
+ * touched; hosts that must tell these apart ask the _check functions first.
+ */
+#ifndef STOWAGE_REGISTRY_H
+#define STOWAGE_REGISTRY_H
+
+#include <stowage/store.h>
+#include <stowage/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define STOW_NAME_MAX 255                   /* bytes of a repository name */
+#define STOW_TAG_MAX 128                    /* bytes of a tag */
+#define STOW_DIGEST_MAX 135                 /* "sha512:" and 128 hex digits */
+#define STOW_MEDIA_TYPE_MAX 255             /* bytes */
+#define STOW_MANIFEST_MAX (4 * 1024 * 1024) /* bytes of a manifest */
+#define STOW_TOKEN_MAX 2048                 /* bytes of an upload's token with its NUL */
+#define STOW_UUID_LEN 36
+
+struct stow_descriptor {
+	int64_t size;
+	char digest[STOW_DIGEST_MAX + 1];
+	char media_type[STOW_MEDIA_TYPE_MAX + 1];
+	uint64_t reserved[4];
+};
+
+struct stow_registry;
+
+/* store and config must outlive the registry. Reads [uploads], [delete], [manifests] and
+ * [http] secret. No request to the store is made before one is needed. */
+STOW_EXPORT int stow_registry_open(struct stow_store *, const struct stow_config *,
+                                   const struct stow_host *, struct stow_registry **ret,
+                                   struct stow_error *);
+STOW_EXPORT void stow_registry_close(struct stow_registry *);
+
+/* ---- grammar (OCI distribution-spec, "Pulling manifests") ---- */
+
+/* [a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/...)*, at most 255 bytes */
+STOW_EXPORT int stow_name_check(const char *name);
+/* [A-Za-z0-9_][A-Za-z0-9._-]{0,127} */
+STOW_EXPORT int stow_tag_check(const char *tag);
+/* sha256:, sha384: or sha512: and lower-case hex of exactly that length */
+STOW_EXPORT int stow_digest_check(const char *digest);
+
+/* ---- blobs ---- */
+
+struct stow_reader;
+
+/* STOW_ENOTFOUND where the repository does not link it or its data is gone. */
+STOW_EXPORT int stow_blob_stat(struct stow_registry *, const struct stow_op *, const char *name,
+                               const char *digest, struct stow_descriptor *ret,
+                               struct stow_error *);
+/* length -1 is to the end. STOW_ERANGE where offset lies beyond the end; ret is then filled. */
+STOW_EXPORT int stow_blob_open(struct stow_registry *, const struct stow_op *, const char *name,
+                               const char *digest, int64_t offset, int64_t length,
+                               struct stow_reader **ret_reader, struct stow_descriptor *ret,
+                               struct stow_error *);
+/* What is ready; *ret_len 0 at the end. */
+STOW_EXPORT int stow_reader_read(struct stow_reader *, const struct stow_op *, void *buf,
+                                 size_t cap, size_t *ret_len, struct stow_error *);
+STOW_EXPORT void stow_reader_close(struct stow_reader *);
+/* Removes the link; the data stays for collection. STOW_ENOTSUP unless [delete] enabled. */
+STOW_EXPORT int stow_blob_delete(struct stow_registry *, const struct stow_op *, const char *name,
+                                 const char *digest, struct stow_error *);
+/* Links a blob of `from` in `name`. STOW_ENOTFOUND where `from` lacks it. */
+STOW_EXPORT int stow_blob_mount(struct stow_registry *, const struct stow_op *, const char *name,
+                                const char *from, const char *digest, struct stow_descriptor *ret,
+                                struct stow_error *);
+
+/* ---- uploads ---- */
+
+/*
+ * An upload's whole state travels in its token, which is signed; no call needs more than it.
+ * A token stands for the bytes up to its offset, and each of them is durable in the store.
+ *
+ *   create -> token(0);   open(token) write* seal -> token(n);   ... open(token) write* commit
+ *
+ * A handle that is closed without seal or commit leaves nothing behind: the token it was opened
+ * with goes on holding.
+ */
+struct stow_upload;
+
+/* No request to the store. algorithm ("sha512") is a hint of the digest to come, NULL: sha256.
+ * token takes STOW_TOKEN_MAX bytes, uuid STOW_UUID_LEN + 1; both end with NUL. */
+STOW_EXPORT int stow_upload_create(struct stow_registry *, const char *name, const char *algorithm,
+                                   char *ret_token, char *ret_uuid, struct stow_error *);
+/*
+ * STOW_ENOTFOUND for a token that is forged, cut, too old, of another repository or uuid, or whose
+ * bytes are gone.  length is of the bytes to come, -1 if unknown.  digest is that of the whole
+ * blob where commit will be called, else NULL; with offset 0 the bytes then go straight to the
+ * blob's own key, visible only after the commit.
+ */
+STOW_EXPORT int stow_upload_open(struct stow_registry *, const struct stow_op *, const char *name,
+                                 const char *uuid, const char *token, int64_t length,
+                                 const char *digest, struct stow_upload **ret, struct stow_error *);
+/* Checks signature, name and uuid alone; no request to the store. STOW_ENOTFOUND as above. */
+STOW_EXPORT int stow_upload_offset(struct stow_registry *, const char *name, const char *uuid,
+                                   const char *token, int64_t *ret_offset, struct stow_error *);
+STOW_EXPORT int stow_upload_write(struct stow_upload *, const struct stow_op *, const void *data,
+                                  size_t len, struct stow_error *);
+/* What was written is durable when this returns; the new token stands for it. Then close. */
+STOW_EXPORT int stow_upload_seal(struct stow_upload *, const struct stow_op *, char *ret_token,
+                                 int64_t *ret_offset, struct stow_error *);
+/* The digest given to open, verified: data, then link. STOW_ECORRUPT where it is not that of the
+ * bytes; then the upload is gone. Then close. */
+STOW_EXPORT int stow_upload_commit(struct stow_upload *, const struct stow_op *,
+                                   struct stow_descriptor *ret, struct stow_error *);
+STOW_EXPORT void stow_upload_close(struct stow_upload *, const struct stow_op *);
+/* The token's own offset after one look at the store. */
+STOW_EXPORT int stow_upload_status(struct stow_registry *, const struct stow_op *, const char *name,
+                                   const char *uuid, const char *token, int64_t *ret_offset,
+                                   struct stow_error *);
+/* Removes all that the upload has in the store. */
+STOW_EXPORT int stow_upload_cancel(struct stow_registry *, const struct stow_op *, const char *name,
+                                   const char *uuid, const char *token, struct stow_error *);
+
+/* ---- manifests ---- */
+
+struct stow_manifest; /* the bytes of one, and what they are */
+
+/* reference is a tag or a digest. */
+STOW_EXPORT int stow_manifest_get(struct stow_registry *, const struct stow_op *, const char *name,
+                                  const char *reference, struct stow_manifest **ret,
+                                  struct stow_error *);
+/* Borrowed until stow_manifest_free. */
+STOW_EXPORT const struct stow_descriptor *stow_manifest_descriptor(const struct stow_manifest *);
+STOW_EXPORT const void *stow_manifest_data(const struct stow_manifest *);
+STOW_EXPORT void stow_manifest_free(struct stow_manifest *);
+
+/* Everything that verification found wrong, not the first of it alone. */
+enum stow_fault_kind {
+	STOW_FAULT_INVALID = 1,      /* not a manifest of the kind that it claims to be */
+	STOW_FAULT_DIGEST = 2,       /* not the digest it was pushed by */
+	STOW_FAULT_BLOB_UNKNOWN = 3, /* refers to what the repository does not have */
+	STOW_FAULT_NAME = 4,         /* names another repository (schema 1) */
+	STOW_FAULT_UNVERIFIED = 5,   /* signature does not hold (schema 1) */
+	STOW_FAULT_TOO_LARGE = 6     /* over STOW_MANIFEST_MAX */
+};
+struct stow_fault {
+	int32_t kind;
+	uint32_t reserved;
+	char digest[STOW_DIGEST_MAX + 1]; /* of the reference; "" where it is of the whole */
+	char message[256];
+};
+struct stow_faults;
+
+/*
+ * Verifies and stores: data, revision link, then the tag's index and current links.
+ * reference is a tag or the manifest's digest; media_type NULL or "" takes the body's own.
+ * STOW_ECORRUPT with *ret_faults where verification failed: then nothing was stored.
+ */
+STOW_EXPORT int stow_manifest_put(struct stow_registry *, const struct stow_op *, const char *name,
+                                  const char *reference, const char *media_type, const void *data,
+                                  size_t len, struct stow_descriptor *ret,
+                                  struct stow_faults **ret_faults, struct stow_error *);
+STOW_EXPORT size_t stow_faults_count(const struct stow_faults *);
+STOW_EXPORT int stow_faults_at(const struct stow_faults *, size_t i, struct stow_fault *ret);
+STOW_EXPORT void stow_faults_free(struct stow_faults *);
+
+/* Takes away the tags that stand on the digest, then the revision's link; the data stays for
+ * collection. STOW_ENOTSUP unless [delete] enabled, before anything else. */
+STOW_EXPORT int stow_manifest_delete_tagged(struct stow_registry *, const struct stow_op *,
+                                            const char *name, const char *digest,
+                                            struct stow_error *);
+
+/* ---- tags and catalog ---- */
+
+/* Removes the tag with its history. STOW_ENOTFOUND where there is none, STOW_ENOTSUP unless
+ * [delete] enabled. */
+STOW_EXPORT int stow_tag_delete(struct stow_registry *, const struct stow_op *, const char *name,
+                                const char *tag, struct stow_error *);
+
+/* Names in byte order that sort after `after` (NULL or "": from the start). */
+struct stow_names;
+/* STOW_ENOTFOUND where nothing is known of the repository. */
+STOW_EXPORT int stow_tags_open(struct stow_registry *, const struct stow_op *, const char *name,
+                               const char *after, struct stow_names **ret, struct stow_error *);
+/* Repositories that have a manifest. */
+STOW_EXPORT int stow_catalog_open(struct stow_registry *, const struct stow_op *, const char *after,
+                                  struct stow_names **ret, struct stow_error *);
+/* Borrowed until the next call; STOW_ENOTFOUND at the end. */
+STOW_EXPORT int stow_names_next(struct stow_names *, const struct stow_op *, const char **ret,
+                                struct stow_error *);
+STOW_EXPORT void stow_names_close(struct stow_names *);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

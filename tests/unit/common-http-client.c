@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tests of common/http-client against a scripted server: what is sent, what counts as an answer,
+ * limits, and that a request that was freed leaves the caller's memory alone.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <sys/wait.h>
+
+#include "common/clock.h"
+#include "common/http-client.h"
+#include "tests/unit/scripted-server.h"
+
+static struct http_client *client;
+static struct http_waiter *waiter;
+static struct scripted_server server;
+
+static void begin(const struct script_step *steps, size_t n)
+{
+	struct http_client_options o = { .threads = 1,
+		                         .max_connections = 2,
+		                         .connect_timeout_ns = CLOCK_SECOND,
+		                         .stall_timeout_ns = CLOCK_SECOND,
+		                         .user_agent = "test" };
+
+	assert_true(script_start(&server, steps, n));
+	assert_int_equal(http_client_open(&o, &client, NULL), STOW_OK);
+	assert_int_equal(http_waiter_new(&waiter, NULL), STOW_OK);
+}
+
+static void end(void)
+{
+	http_waiter_free(waiter);
+	http_client_close(client);
+	script_stop(&server);
+	script_free(&server);
+}
+
+static struct http_request *start(struct http_exchange x, const char *path)
+{
+	struct http_request *r = NULL;
+	char url[200];
+
+	snprintf(url, sizeof(url), "%s%s", server.endpoint, path);
+	x.url = url;
+	assert_int_equal(http_request_start(client, waiter, &x, &r, NULL), STOW_OK);
+	return r;
+}
+
+static int finish(struct http_request *r, struct stow_error *err)
+{
+	for (;;) {
+		uint64_t seen = http_waiter_seen(waiter);
+
+		if (http_request_done(r))
+			return http_request_result(r, err);
+		http_waiter_wait(waiter, NULL, seen, clock_monotonic() + 10 * CLOCK_SECOND);
+	}
+}
+
+static void sends_and_receives(void **state)
+{
+	static const struct script_step steps[] = {
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag:  \"x\" \r\n\r\nhello", 0 },
+		{ "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\n"
+		  "gone",
+		  0 },
+		{ "HTTP/1.1 301 Moved\r\nLocation: /else\r\nContent-Length: 0\r\n\r\n", 0 },
+	};
+	const char *const headers[] = { "X-One: 1", NULL };
+	char answer[16], text[32];
+	struct http_request *r;
+	size_t len;
+
+	(void)state;
+	begin(steps, 3);
+	r = start((struct http_exchange){ .method = "PUT",
+	                                  .headers = headers,
+	                                  .body = "body",
+	                                  .body_len = 4,
+	                                  .answer = answer,
+	                                  .answer_cap = sizeof(answer) },
+	          "/a/../b//%2F~");
+	assert_int_equal(finish(r, NULL), STOW_OK);
+	assert_int_equal(http_request_status(r), 200);
+	assert_int_equal(http_request_arrived(r), 5);
+	assert_memory_equal(answer, "hello", 5);
+	assert_true(http_request_header(r, "etag", text, sizeof(text)));
+	assert_string_equal(text, "\"x\"");
+	assert_false(http_request_header(r, "etag", text, 3));
+	assert_false(http_request_header(r, "eta", text, sizeof(text)));
+	http_request_free(r);
+
+	r = start((struct http_exchange){ .method = "GET", .answer = answer, .answer_cap = 1 },
+	          "/");
+	assert_int_equal(finish(r, NULL), STOW_OK);
+	assert_int_equal(http_request_status(r), 404);
+	assert_int_equal(http_request_arrived(r), 0);
+	assert_string_equal(http_request_body(r, &len), "gone");
+	http_request_free(r);
+
+	/* a POST without a body still says so, and redirects are answers */
+	r = start((struct http_exchange){ .method = "POST", .answer_cap = 10 }, "/p");
+	assert_int_equal(finish(r, NULL), STOW_OK);
+	assert_int_equal(http_request_status(r), 301);
+	http_request_free(r);
+	script_stop(&server);
+	assert_int_equal(server.n_requests, 3);
+	assert_int_equal(server.accepted, 1); /* one connection for all */
+	assert_ptr_equal(strstr(server.requests[0], "PUT /a/../b//%2F~ HTTP/1.1\r\n"),
+	                 server.requests[0]);
+	assert_non_null(strstr(server.requests[0], "\r\nX-One: 1\r\n"));
+	assert_non_null(strstr(server.requests[0], "\r\nContent-Length: 4\r\n"));
+	assert_null(strcasestr(server.requests[0], "\r\nExpect"));
+	assert_null(strcasestr(server.requests[0], "\r\nTransfer-Encoding"));
+	assert_non_null(strstr(server.requests[0], "\r\n\r\nbody"));
+	assert_non_null(strstr(server.requests[2], "POST /p HTTP/1.1\r\n"));
+	assert_non_null(strstr(server.requests[2], "\r\nContent-Length: 0\r\n"));
+	assert_null(strcasestr(server.requests[2], "\r\nContent-Type"));
+	http_waiter_free(waiter);
+	http_client_close(client);
+	script_free(&server);
+}
+
+static void faults(void **state)
+{
+	static const struct {
+		struct script_step step;
+		int want;
+		uint32_t flags;
+	} rows[] = {
+		/* cut in the body, in the header, before a byte */
+		{ { "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", SCRIPT_CLOSE },
+		  STOW_EIO,
+		  STOW_ERROR_RETRYABLE },
+		{ { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", SCRIPT_CLOSE },
+		  STOW_EIO,
+		  STOW_ERROR_RETRYABLE },
+		{ { NULL, SCRIPT_CLOSE }, STOW_EIO, STOW_ERROR_RETRYABLE },
+		/* longer than the buffer: by its header, and by its bytes */
+		{ { "HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n", SCRIPT_SILENT },
+		  STOW_ERANGE,
+		  0 },
+		{ { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "11\r\n01234567890123456\r\n0\r\n\r\n",
+		    SCRIPT_KEEP },
+		  STOW_ERANGE,
+		  0 },
+		/* no byte any more */
+		{ { "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", SCRIPT_SILENT },
+		  STOW_ETIMEOUT,
+		  STOW_ERROR_RETRYABLE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct stow_error e = { 0 };
+		struct http_request *r;
+		char answer[16];
+
+		begin(&rows[i].step, 1);
+		r = start((struct http_exchange){ .method = "GET",
+		                                  .answer = answer,
+		                                  .answer_cap = sizeof(answer) },
+		          "/");
+		assert_int_equal(finish(r, &e), rows[i].want);
+		assert_int_equal(e.flags, rows[i].flags);
+		assert_true(e.message[0]);
+		http_request_free(r);
+		end();
+	}
+}
+
+static void nobody_there(void **state)
+{
+	struct stow_error e = { 0 };
+	struct http_request *r;
+
+	(void)state;
+	begin(NULL, 0);
+	script_stop(&server);
+	r = start((struct http_exchange){ .method = "GET", .answer_cap = 10 }, "/");
+	assert_int_equal(finish(r, &e), STOW_EIO);
+	assert_int_equal(e.flags, STOW_ERROR_RETRYABLE);
+	assert_false(http_request_sent(r));
+	http_request_free(r);
+	http_waiter_free(waiter);
+	http_client_close(client);
+	script_free(&server);
+}
+
+/* Freed in mid-transfer: at once, and the buffers can go. */
+static void freed_under_way(void **state)
+{
+	static const struct script_step steps[] = {
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhel", SCRIPT_SILENT },
+		{ NULL, SCRIPT_SILENT },
+		{ NULL, SCRIPT_SILENT },
+	};
+	struct http_request *r[3];
+	char *answer = malloc(10);
+	uint32_t cancel = 1;
+	struct stow_op op = { .size = sizeof(op), .cancel = &cancel };
+	int64_t before;
+
+	(void)state;
+	assert_non_null(answer);
+	begin(steps, 3);
+	r[0] = start(
+		(struct http_exchange){
+			.method = "GET", .answer = answer, .answer_cap = 10, .progress = true },
+		"/");
+	while (http_request_arrived(r[0]) < 3)
+		http_waiter_wait(waiter, NULL, http_waiter_seen(waiter),
+		                 clock_monotonic() + CLOCK_MILLISECOND);
+	/* a second one beside it, and a third that waits for a connection */
+	r[1] = start((struct http_exchange){ .method = "GET", .answer_cap = 10 }, "/");
+	r[2] = start((struct http_exchange){ .method = "GET", .answer_cap = 10 }, "/");
+	before = clock_monotonic();
+	http_waiter_wait(waiter, &op, http_waiter_seen(waiter), before + 10 * CLOCK_SECOND);
+	for (size_t i = 0; i < 3; i++)
+		http_request_free(r[i]);
+	free(answer);
+	assert_true(clock_monotonic() - before < 100 * CLOCK_MILLISECOND);
+	end();
+}
+
+static void ended_runs(void *arg, int status)
+{
+	*(int *)arg = status;
+}
+
+static void tells_the_end(void **state)
+{
+	static const struct script_step steps[] = {
+		{ "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", 0 },
+	};
+	struct http_request *r;
+	int status = -1;
+
+	(void)state;
+	begin(steps, 1);
+	r = start((struct http_exchange){ .method = "DELETE",
+	                                  .ended = ended_runs,
+	                                  .ended_arg = &status },
+	          "/");
+	assert_int_equal(finish(r, NULL), STOW_OK);
+	http_request_free(r);
+	assert_int_equal(status, 201);
+	end();
+}
+
+static void after_fork(void **state)
+{
+	int status = -1;
+	pid_t pid;
+
+	(void)state;
+	begin(NULL, 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct http_exchange x = { .method = "GET", .url = server.endpoint };
+		struct http_request *r = NULL;
+
+		_exit(http_request_start(client, waiter, &x, &r, NULL) == STOW_EINVAL ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sends_and_receives), cmocka_unit_test(faults),
+		cmocka_unit_test(nobody_there),       cmocka_unit_test(freed_under_way),
+		cmocka_unit_test(tells_the_end),      cmocka_unit_test(after_fork),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
