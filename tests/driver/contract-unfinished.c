@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes that do not reach their commit: aborted, parked, gone on with, purged.
+ * It must not expect them to be offered; an abort leaves nothing everywhere.
+ */
+#include "tests/driver/contract.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define STEP ((size_t)300000)
+
+/* Nothing of the key is to be seen, finished or not. */
+static bool leaves_nothing(const char *key)
+{
+	uint64_t count = 77;
+	int r;
+
+	if (!is_absent(key) ||
+	    !check(list_count(key) == 0, __FILE__, __LINE__, "the list shows %s", key))
+		return false;
+	if (!C.driver->purge_writes)
+		return true;
+	r = C.driver->purge_writes(C.self, NULL, key, 0, &count, &E);
+	return check_status(r, STOW_OK, __FILE__, __LINE__, "purge_writes") &&
+	       check(count == 0, __FILE__, __LINE__, "%" PRIu64 " unfinished writes are left",
+	             count);
+}
+
+static void case_abort(void)
+{
+	const int64_t sizes[] = { 0, 1, C.part, 2 * C.part + C.part / 2 };
+	const char *key = key_of("abort/object");
+	void *writer = NULL;
+	int64_t offset;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		OK(C.driver->write_open(C.self, NULL, key, NULL, &writer, &offset, &E));
+		CHECK(offset == 0);
+		OK(write_pattern(writer, 0, sizes[i], 1, STEP));
+		CHECK(is_absent(key));
+		C.driver->write_close(writer, NULL);
+		CHECK(leaves_nothing(key));
+	}
+	/* the old object is not touched */
+	OK(put_text(key, "old"));
+	OK(C.driver->write_open(C.self, NULL, key, NULL, &writer, &offset, &E));
+	OK(write_pattern(writer, 0, C.part + 1, 1, STEP));
+	CHECK(text_is(key, "old"));
+	C.driver->write_close(writer, NULL);
+	CHECK(text_is(key, "old"));
+	OK(remove_key(key));
+}
+
+static void case_two_writers(void)
+{
+	const char *key = key_of("two/writers");
+	void *one = NULL;
+	void *two = NULL;
+	int64_t offset;
+
+	OK(C.driver->write_open(C.self, NULL, key, NULL, &one, &offset, &E));
+	OK(C.driver->write_open(C.self, NULL, key, NULL, &two, &offset, &E));
+	OK(write_pattern(one, 0, C.part + 100, 1, STEP));
+	OK(write_pattern(two, 0, C.part + 200, 2, STEP));
+	OK(C.driver->write_commit(one, NULL, NULL, &E));
+	CHECK(object_is(key, C.part + 100, 1));
+	OK(C.driver->write_commit(two, NULL, NULL, &E));
+	CHECK(object_is(key, C.part + 200, 2));
+	C.driver->write_close(one, NULL);
+	C.driver->write_close(two, NULL);
+	CHECK(object_is(key, C.part + 200, 2));
+	OK(remove_key(key));
+	CHECK(leaves_nothing(key));
+}
+
+/* Writes so many bytes of seed 5 and parks. */
+static int write_and_park(const char *key, int64_t len, char *state, size_t *ret_len)
+{
+	void *writer = NULL;
+	int64_t offset;
+	int r = C.driver->write_open(C.self, NULL, key, NULL, &writer, &offset, &E);
+
+	if (r != STOW_OK)
+		return r;
+	r = write_pattern(writer, 0, len, 5, STEP);
+	if (r == STOW_OK)
+		r = C.driver->write_park(writer, NULL, state, 512, ret_len, &E);
+	C.driver->write_close(writer, NULL);
+	return r;
+}
+
+/* Goes on up to total and commits; *ret_offset is where it went on. */
+static int go_on(const char *key, const struct stow_put *put, int64_t total, int64_t *ret_offset)
+{
+	void *writer = NULL;
+	int r = C.driver->write_open(C.self, NULL, key, put, &writer, ret_offset, &E);
+
+	if (r != STOW_OK)
+		return r;
+	r = write_pattern(writer, *ret_offset, total, 5, STEP);
+	if (r == STOW_OK)
+		r = C.driver->write_commit(writer, NULL, NULL, &E);
+	C.driver->write_close(writer, NULL);
+	return r;
+}
+
+static void case_park(void)
+{
+	const char *key = key_of("park/object");
+	const int64_t sizes[] = { 0, 1, 3 * MIB, C.part + 5, 2 * C.part };
+	char state[512];
+	size_t len = 0;
+
+	OFFERED(write_park);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct stow_put put = { .size = sizeof(put), .length = sizes[i] + MIB };
+		int64_t offset = -1;
+
+		OK(write_and_park(key, sizes[i], state, &len));
+		CHECK(len > 0 && len <= sizeof(state));
+		CHECK(is_absent(key) && list_count(C.prefix) == 0);
+		put.parked = state;
+		put.parked_len = len;
+		OK(go_on(key, &put, sizes[i] + MIB, &offset));
+		CHECK_TEXT(offset == sizes[i], "goes on at %" PRId64 ", not %" PRId64, offset,
+		           sizes[i]);
+		CHECK(object_is(key, sizes[i] + MIB, 5));
+		OK(remove_key(key));
+		CHECK(leaves_nothing(key));
+	}
+}
+
+static void case_resume(void)
+{
+	const char *key = key_of("park/by-key");
+	struct stow_put put = { .size = sizeof(put), .length = -1, .flags = STOW_PUT_RESUME };
+	char state[512];
+	size_t len = 0;
+	int64_t offset = -1;
+	void *writer = NULL;
+
+	if (!C.driver->write_park) {
+		int r = C.driver->write_open(C.self, NULL, key, &put, &writer, &offset, &E);
+
+		CHECK_TEXT(r == STOW_ENOTSUP || r == STOW_ENOTFOUND, "STOW_PUT_RESUME is %s",
+		           status_name(r));
+		skip("the driver does not offer write_park");
+		return;
+	}
+	WANT(STOW_ENOTFOUND, C.driver->write_open(C.self, NULL, key, &put, &writer, &offset, &E));
+	OK(write_and_park(key, C.part + 7, state, &len));
+	WANT(STOW_ENOTFOUND,
+	     C.driver->write_open(C.self, NULL, key_of("park/by-ke"), &put, &writer, &offset, &E));
+	OK(go_on(key, &put, C.part + MIB, &offset));
+	CHECK(offset == C.part + 7);
+	CHECK(object_is(key, C.part + MIB, 5));
+	/* what was gone on with cannot be again */
+	WANT(STOW_ENOTFOUND, C.driver->write_open(C.self, NULL, key, &put, &writer, &offset, &E));
+	OK(remove_key(key));
+	/* an abort takes away what was parked, too */
+	OK(write_and_park(key, 100, state, &len));
+	OK(C.driver->write_open(C.self, NULL, key, &put, &writer, &offset, &E));
+	CHECK(offset == 100);
+	C.driver->write_close(writer, NULL);
+	CHECK(leaves_nothing(key));
+}
+
+static void case_park_fails(void)
+{
+	const char *key = key_of("park/bad");
+	struct stow_put put = { .size = sizeof(put), .length = -1 };
+	char state[512];
+	size_t len = 0;
+	void *writer = NULL;
+	int64_t offset = -1;
+
+	OFFERED(write_park);
+	put.parked = "no state of ours";
+	put.parked_len = 16;
+	WANT(STOW_EINVAL, C.driver->write_open(C.self, NULL, key, &put, &writer, &offset, &E));
+	OK(write_and_park(key, 100, state, &len));
+	/* of another key, cut, with a byte changed */
+	put.parked = state;
+	put.parked_len = len;
+	{
+		int r = C.driver->write_open(C.self, NULL, key_of("park/other"), &put, &writer,
+		                             &offset, &E);
+
+		CHECK_TEXT(r == STOW_EINVAL || r == STOW_ENOTFOUND, "another key's state is %s",
+		           status_name(r));
+	}
+	put.parked_len = 3;
+	WANT(STOW_EINVAL, C.driver->write_open(C.self, NULL, key, &put, &writer, &offset, &E));
+	OK(C.driver->write_open(C.self, NULL, key, NULL, &writer, &offset, &E));
+	OK(C.driver->write(writer, NULL, "x", 1, &E));
+	WANT(STOW_ERANGE, C.driver->write_park(writer, NULL, state, 1, &len, &E));
+	C.driver->write_close(writer, NULL);
+	if (C.driver->purge_writes) {
+		uint64_t count = 0;
+
+		OK(C.driver->purge_writes(C.self, NULL, key, 0, &count, &E));
+		CHECK(count == 1);
+	}
+	CHECK(leaves_nothing(key));
+}
+
+static void case_purge(void)
+{
+	char state[512];
+	size_t len = 0;
+	uint64_t count = 77;
+	struct stow_put put = { .size = sizeof(put), .length = -1, .flags = STOW_PUT_RESUME };
+	void *writer = NULL;
+	int64_t offset;
+
+	OFFERED(purge_writes);
+	if (!C.driver->write_park) {
+		OK(C.driver->purge_writes(C.self, NULL, key_of("purge/"), 0, &count, &E));
+		CHECK(count == 0);
+		return;
+	}
+	for (int i = 0; i < 5; i++)
+		OK(write_and_park(key_of("purge/%d", i), 10, state, &len));
+	OK(C.driver->purge_writes(C.self, NULL, key_of("purge/"), INT64_C(3600000000000), &count,
+	                          &E));
+	CHECK(count == 0);
+	OK(C.driver->purge_writes(C.self, NULL, key_of("purge/3"), 0, &count, &E));
+	CHECK(count == 1);
+	WANT(STOW_ENOTFOUND,
+	     C.driver->write_open(C.self, NULL, key_of("purge/3"), &put, &writer, &offset, &E));
+	OK(C.driver->purge_writes(C.self, NULL, key_of("purge/"), 0, &count, &E));
+	CHECK(count == 4);
+	OK(C.driver->purge_writes(C.self, NULL, key_of("purge/"), 0, &count, &E));
+	CHECK(count == 0);
+}
+
+const struct contract_case unfinished_cases[] = {
+	{ "an abort leaves nothing", case_abort },
+	{ "two writers of one key", case_two_writers },
+	{ "park and go on", case_park },
+	{ "go on by the key alone", case_resume },
+	{ "bad states", case_park_fails },
+	{ "purge by prefix and age", case_purge },
+	{ NULL, NULL },
+};
