@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The S3 driver's entry, its options, and an instance's beginning and end.
+ * It must not know what the operations do; those are in the files of s3.h.
+ */
+#include <stddef.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/key.h"
+#include "common/log.h"
+#include "common/option.h"
+#include "common/text.h"
+#include "driver/s3/s3.h"
+
+#define CAPS                                                                                       \
+	(STOW_CAP_CREATE | STOW_CAP_PUT_IF_MATCH | STOW_CAP_GET_IF_MATCH |                         \
+	 STOW_CAP_COPY_IF_MATCH | STOW_CAP_PARALLEL | STOW_CAP_SHARED | STOW_CAP_DURABLE)
+#define TIMEOUT_MOST (INT64_C(3600) * CLOCK_SECOND)
+
+static const struct stow_option options[] = {
+	{ "accesskey", STOW_OPTION_STRING, STOW_OPTION_REQUIRED, NULL, "access key id" },
+	{ "secretkey", STOW_OPTION_STRING,
+	  STOW_OPTION_REQUIRED | STOW_OPTION_SECRET | STOW_OPTION_DERIVE, NULL,
+	  "secret access key" },
+	{ "sessiontoken", STOW_OPTION_STRING, STOW_OPTION_SECRET, NULL,
+	  "session token of temporary keys" },
+	{ "region", STOW_OPTION_STRING, 0, NULL,
+	  "region of the bucket; us-east-1 where regionendpoint is set" },
+	{ "regionendpoint", STOW_OPTION_STRING, 0, NULL,
+	  "host[:port] or http(s)://host[:port] of another store than AWS" },
+	{ "forcepathstyle", STOW_OPTION_BOOL, 0, "yes",
+	  "bucket in the path of the URL; the only style yet" },
+	{ "bucket", STOW_OPTION_STRING, STOW_OPTION_REQUIRED | STOW_OPTION_DERIVE, NULL,
+	  "name of the bucket; it must exist" },
+	{ "secure", STOW_OPTION_BOOL, 0, "yes", "https where regionendpoint names no scheme" },
+	{ "skipverify", STOW_OPTION_BOOL, 0, "no", "take any TLS certificate" },
+	{ "cafile", STOW_OPTION_STRING, 0, NULL, "PEM file of trusted authorities" },
+	{ "rootdirectory", STOW_OPTION_STRING, 0, NULL, "prefix of all keys" },
+	{ "chunksize", STOW_OPTION_SIZE, 0, "8M", "size of an upload's parts, 5M to 5G" },
+	{ "multipartcopychunksize", STOW_OPTION_SIZE, 0, "32M",
+	  "largest part that the store copies at once, 5M to 5G" },
+	{ "multipartcopymaxconcurrency", STOW_OPTION_COUNT, 0, "100",
+	  "parts copied side by side, 1 or more; maxconnections bounds it too" },
+	{ "multipartcopythresholdsize", STOW_OPTION_SIZE, 0, "32M",
+	  "larger objects are copied in parts, at most 5G" },
+	{ "memory", STOW_OPTION_SIZE, 0, "256M",
+	  "for all buffers of reads and writes, at least four times chunksize" },
+	{ "maxretries", STOW_OPTION_COUNT, 0, "5", "further attempts after a failure" },
+	{ "connecttimeout", STOW_OPTION_TIME, 0, "5s", "for a connection, up to 1h" },
+	{ "readtimeout", STOW_OPTION_TIME, 0, "60s",
+	  "gives up when no byte moved for so long, up to 1h" },
+	{ "maxconnections", STOW_OPTION_COUNT, 0, "64", "connections at once, 1 to 4096" },
+	{ "iothreads", STOW_OPTION_COUNT, 0, "1", "threads that move bytes, 1 to 64" },
+	{ "useragent", STOW_OPTION_STRING, 0, NULL, "added to the User-Agent header" },
+	{ "v4auth", STOW_OPTION_BOOL, STOW_OPTION_IGNORED, NULL, "always version 4" },
+	{ "loglevel", STOW_OPTION_STRING, STOW_OPTION_IGNORED, NULL, "see [log]" },
+	{ NULL, 0, 0, NULL, NULL },
+};
+
+#define SLOT(name)                                                                                 \
+	{                                                                                          \
+#name, offsetof(struct s3_options, name)                                           \
+	}
+static const struct option_slot slots[] = {
+	SLOT(accesskey),
+	SLOT(secretkey),
+	SLOT(sessiontoken),
+	SLOT(region),
+	SLOT(regionendpoint),
+	SLOT(forcepathstyle),
+	SLOT(bucket),
+	SLOT(secure),
+	SLOT(skipverify),
+	SLOT(cafile),
+	SLOT(rootdirectory),
+	SLOT(chunksize),
+	SLOT(multipartcopychunksize),
+	SLOT(multipartcopymaxconcurrency),
+	SLOT(multipartcopythresholdsize),
+	SLOT(memory),
+	SLOT(maxretries),
+	SLOT(connecttimeout),
+	SLOT(readtimeout),
+	SLOT(maxconnections),
+	SLOT(iothreads),
+	SLOT(useragent),
+	{ NULL, 0 },
+};
+
+char *s3_full_key(const struct s3 *s3, const char *key)
+{
+	size_t root = strlen(s3->root), len = strlen(key);
+	char *full = malloc(root + len + 1);
+
+	if (!full)
+		return NULL;
+	memcpy(full, s3->root, root);
+	memcpy(full + root, key, len + 1);
+	return full;
+}
+
+int s3_key_check(const struct s3 *s3, const char *key, const char *where, struct stow_error *err)
+{
+	int r = key_check(key, where, err);
+
+	if (r == STOW_OK && strlen(s3->root) + strlen(key) > STOW_KEY_MAX)
+		return error_set(err, STOW_EINVAL, where,
+		                 "key %s%s: over the %d bytes that a store takes", s3->root, key,
+		                 STOW_KEY_MAX);
+	return r;
+}
+
+static int out_of_bounds(const char *name, const char *bounds, struct stow_error *err)
+{
+	return error_set(err, STOW_EINVAL, "s3.open", "option %s must be %s", name, bounds);
+}
+
+static int check_bounds(const struct s3_options *o, struct stow_error *err)
+{
+	if (o->chunksize < S3_PART_MIN || o->chunksize > S3_PART_MAX)
+		return out_of_bounds("chunksize", "5M to 5G", err);
+	if (o->multipartcopychunksize < S3_PART_MIN || o->multipartcopychunksize > S3_PART_MAX)
+		return out_of_bounds("multipartcopychunksize", "5M to 5G", err);
+	if (o->multipartcopymaxconcurrency < 1)
+		return out_of_bounds("multipartcopymaxconcurrency", "1 or more", err);
+	if (o->multipartcopythresholdsize > S3_PART_MAX)
+		return out_of_bounds("multipartcopythresholdsize", "at most 5G", err);
+	if (o->memory / 4 < o->chunksize || (uint64_t)o->memory > SIZE_MAX / 2)
+		return out_of_bounds("memory", "at least four times chunksize", err);
+	if (o->connecttimeout < CLOCK_MILLISECOND || o->connecttimeout > TIMEOUT_MOST)
+		return out_of_bounds("connecttimeout", "1ms to 1h", err);
+	if (o->readtimeout < CLOCK_SECOND || o->readtimeout > TIMEOUT_MOST)
+		return out_of_bounds("readtimeout", "1s to 1h", err);
+	if (o->maxconnections < 1 || o->maxconnections > 4096)
+		return out_of_bounds("maxconnections", "1 to 4096", err);
+	if (o->iothreads < 1 || o->iothreads > 64)
+		return out_of_bounds("iothreads", "1 to 64", err);
+	if (o->maxretries > 100)
+		return out_of_bounds("maxretries", "at most 100", err);
+	if (!o->forcepathstyle)
+		return out_of_bounds("forcepathstyle", "yes: the bucket goes into the path", err);
+	return STOW_OK;
+}
+
+static int check_options(struct s3_options *o, struct stow_error *err)
+{
+	const char *missing = !o->bucket      ? "bucket"
+	                      : !o->accesskey ? "accesskey"
+	                      : !o->secretkey ? "secretkey"
+	                                      : NULL;
+
+	if (missing)
+		return error_set(err, STOW_EINVAL, "s3.open", "option %s is required", missing);
+	if (!o->bucket[0] || strchr(o->bucket, '/') || strlen(o->bucket) > 255)
+		return out_of_bounds("bucket", "the name of a bucket", err);
+	if (!o->region && !o->regionendpoint)
+		return error_set(err, STOW_EINVAL, "s3.open",
+		                 "option region is required where regionendpoint is not set");
+	if (!o->region)
+		o->region = strdup("us-east-1");
+	if (!o->region)
+		return error_nomem(err, "s3.open");
+	for (const char *p = o->region; *p; p++)
+		if ((unsigned char)*p <= ' ' || *p == '/' || *p == 0x7f)
+			return out_of_bounds("region", "a region's name such as eu-west-1", err);
+	return check_bounds(o, err);
+}
+
+/* Host and port: letters, digits, '-', '.', ':' and an IPv6 address in brackets. */
+static bool is_host(const char *s)
+{
+	if (!*s)
+		return false;
+	for (; *s; s++)
+		if (!strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._:[]",
+		            *s))
+			return false;
+	return true;
+}
+
+static int set_base(struct s3 *s3, struct stow_error *err)
+{
+	const struct s3_options *o = &s3->o;
+	const char *given = o->regionendpoint, *scheme = o->secure ? "https" : "http", *port;
+	char host[300];
+	size_t len;
+
+	if (!given) {
+		if (!text_format(host, sizeof(host), "s3.%s.amazonaws.com", o->region))
+			return out_of_bounds("region", "a region's name such as eu-west-1", err);
+	} else {
+		if (strncasecmp(given, "http://", 7) == 0) {
+			scheme = "http";
+			given += 7;
+		} else if (strncasecmp(given, "https://", 8) == 0) {
+			scheme = "https";
+			given += 8;
+		}
+		if (!text_copy(host, sizeof(host), given))
+			return out_of_bounds("regionendpoint", "host[:port] or a URL of it", err);
+	}
+	len = strlen(host);
+	while (len && host[len - 1] == '/')
+		host[--len] = '\0';
+	/* The port of the scheme goes neither over the wire nor into the signature. */
+	port = strcmp(scheme, "https") == 0 ? ":443" : ":80";
+	if (text_ends(host, port))
+		host[len - strlen(port)] = '\0';
+	if (!is_host(host))
+		return out_of_bounds("regionendpoint", "host[:port] or a URL of it, without a path",
+		                     err);
+	len = strlen(scheme) + strlen("://") + strlen(host) + 1;
+	s3->base = malloc(len);
+	if (!s3->base)
+		return error_nomem(err, "s3.open");
+	text_format(s3->base, len, "%s://%s", scheme, host);
+	s3->name = s3->base + strlen(scheme) + strlen("://");
+	s3->tls = strcmp(scheme, "https") == 0;
+	return STOW_OK;
+}
+
+/* As Distribution makes keys: no slash at the start, one behind the root. */
+static int set_root(struct s3 *s3, struct stow_error *err)
+{
+	const char *given = s3->o.rootdirectory ? s3->o.rootdirectory : "";
+	size_t len;
+
+	while (*given == '/')
+		given++;
+	len = strlen(given);
+	while (len && given[len - 1] == '/')
+		len--;
+	if (len > STOW_KEY_MAX / 2)
+		return out_of_bounds("rootdirectory", "at most 512 bytes", err);
+	s3->root = malloc(len + 2);
+	if (!s3->root)
+		return error_nomem(err, "s3.open");
+	memcpy(s3->root, given, len);
+	if (len)
+		s3->root[len++] = '/';
+	s3->root[len] = '\0';
+	return STOW_OK;
+}
+
+static int set_http(struct s3 *s3, struct stow_error *err)
+{
+	const struct s3_options *o = &s3->o;
+	char agent[300];
+
+	if (!text_format(agent, sizeof(agent), "stowage/1%s%s", o->useragent ? " " : "",
+	                 o->useragent ? o->useragent : ""))
+		return out_of_bounds("useragent", "at most 280 bytes", err);
+	return http_client_open(
+		&(struct http_client_options){ .threads = (unsigned)o->iothreads,
+	                                       .max_connections = (unsigned)o->maxconnections,
+	                                       .connect_timeout_ns = o->connecttimeout,
+	                                       .stall_timeout_ns = o->readtimeout,
+	                                       .ca_file = o->cafile,
+	                                       .skip_verify = o->skipverify,
+	                                       .user_agent = agent },
+		&s3->http, err);
+}
+
+static void s3_close(void *self)
+{
+	struct s3 *s3 = self;
+
+	if (!s3)
+		return;
+	http_client_close(s3->http);
+	budget_done(&s3->budget);
+	option_free(options, slots, &s3->o);
+	free(s3->base);
+	free(s3->root);
+	free(s3);
+}
+
+static int s3_open(const struct stow_host *host, const struct stow_kv *pairs, size_t n,
+                   void **ret_self, struct stow_error *err)
+{
+	struct s3 *s3 = calloc(1, sizeof(*s3));
+	int r;
+
+	if (!s3)
+		return error_nomem(err, "s3.open");
+	s3->host = host;
+	r = option_load(options, slots, pairs, n, &s3->o, "s3.open", err);
+	if (r == STOW_OK)
+		r = check_options(&s3->o, err);
+	if (r == STOW_OK)
+		r = set_base(s3, err);
+	if (r == STOW_OK)
+		r = set_root(s3, err);
+	if (r == STOW_OK)
+		r = budget_init(&s3->budget, (size_t)s3->o.memory, err);
+	if (r == STOW_OK)
+		r = set_http(s3, err);
+	if (r != STOW_OK) {
+		s3_close(s3);
+		return r;
+	}
+	if (s3->o.skipverify && s3->tls)
+		log_line(host, STOW_LOG_WARNING, "s3",
+		         "skipverify = yes: any certificate is taken for %s", s3->base);
+	*ret_self = s3;
+	return STOW_OK;
+}
+
+static const struct stow_driver driver = {
+	.size = sizeof(struct stow_driver),
+	.major = STOW_DRIVER_MAJOR,
+	.minor = STOW_DRIVER_MINOR,
+	.caps = CAPS,
+	.name = "s3",
+	.version = "1",
+	.summary = "a bucket of Amazon S3 or of a store that speaks its protocol",
+	.options = options,
+	.open = s3_open,
+	.close = s3_close,
+	.stat = s3_stat,
+	.get = s3_get,
+	.put = s3_put,
+	.remove = s3_remove,
+	.read_open = s3_read_open,
+	.read = s3_read,
+	.read_close = s3_read_close,
+	.write_open = s3_write_open,
+	.write = s3_write,
+	.write_copy = s3_write_copy,
+	.write_commit = s3_write_commit,
+	.write_close = s3_write_close,
+	.list_open = s3_list_open,
+	.list_next = s3_list_next,
+	.list_close = s3_list_close,
+	.batch = s3_batch,
+	.copy = s3_copy,
+	.remove_many = s3_remove_many,
+	.purge_writes = s3_purge_writes,
+	.check = s3_check,
+};
+
+STOW_EXPORT const struct stow_driver *stow_driver_v1(void);
+const struct stow_driver *stow_driver_v1(void)
+{
+	return &driver;
+}

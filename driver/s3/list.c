@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Listings by ListObjectsV2, page by page, objects and folders merged in byte order.
+ * It must not know what the keys name; a page that does not go on from the one before is an error,
+ * since a loop over it would never end.
+ */
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/text.h"
+#include "driver/s3/call.h"
+
+#define EMPTY_PAGES_MAX 100
+#define PAGE_ENTRIES_MAX 10000
+
+struct item {
+	size_t key; /* offset in the page's text, as the next */
+	size_t etag;
+	int64_t size, mtime_ns;
+	bool is_folder;
+};
+
+struct list {
+	struct s3 *s3;
+	char *prefix;      /* with the root */
+	char *after;       /* with the root; of the last entry given */
+	char *start_after; /* sent with the first page; NULL: not sent */
+	bool folders, end, begun;
+	struct buf token; /* of the next page; "" at the last */
+	unsigned empty_pages;
+
+	struct buf text; /* keys and ETags of this page */
+	struct item *items;
+	size_t n, at, room;
+};
+
+void s3_list_close(void *handle)
+{
+	struct list *l = handle;
+
+	if (!l)
+		return;
+	free(l->prefix);
+	free(l->after);
+	free(l->start_after);
+	free(l->items);
+	buf_done(&l->token);
+	buf_done(&l->text);
+	free(l);
+}
+
+int s3_list_open(void *self, const struct stow_op *op, const char *prefix, const char *after,
+                 uint32_t flags, void **ret_list, struct stow_error *err)
+{
+	struct list *l;
+	int r;
+
+	r = clock_op_check(op, "s3.list", err);
+	if (r != STOW_OK)
+		return r;
+	if (flags & ~STOW_LIST_FOLDERS)
+		return error_set(err, STOW_EINVAL, "s3.list", "unknown flags");
+	if (!after)
+		after = "";
+	if (strlen(prefix) > STOW_KEY_MAX || strlen(after) > STOW_KEY_MAX)
+		return error_set(err, STOW_EINVAL, "s3.list", "prefix or start is over %d bytes",
+		                 STOW_KEY_MAX);
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return error_nomem(err, "s3.list");
+	l->s3 = self;
+	l->folders = flags & STOW_LIST_FOLDERS;
+	buf_init(&l->token, (size_t)4 << 10);
+	buf_init(&l->text, S3_LIST_MAX);
+	l->prefix = s3_full_key(l->s3, prefix);
+	l->after = after[0] ? s3_full_key(l->s3, after) : strdup("");
+	/* A start before all that has the prefix says nothing, and some stores stumble over it. */
+	if (after[0] && strcmp(after, prefix) > 0) {
+		l->start_after = s3_full_key(l->s3, after);
+		l->end = !text_starts(after, prefix);
+	}
+	if (!l->prefix || !l->after || (after[0] && strcmp(after, prefix) > 0 && !l->start_after)) {
+		s3_list_close(l);
+		return error_nomem(err, "s3.list");
+	}
+	*ret_list = l;
+	return STOW_OK;
+}
+
+/* ---- a page ---- */
+
+static bool decode_url(char *s)
+{
+	for (char *p = s; *p; p++)
+		if (*p == '+')
+			*p = ' ';
+	return text_percent_decode(s);
+}
+
+/* Adds the text of an element to the page, decoded; its offset. */
+static bool keep_text(struct list *l, const struct xml_node *n, bool url, size_t *ret)
+{
+	size_t at = l->text.len;
+
+	buf_adds(&l->text, "");
+	if (xml_add_text(n, &l->text) != STOW_OK || !l->text.data)
+		return false;
+	if (url) {
+		if (!decode_url(l->text.data + at))
+			return false;
+		l->text.len = at + strlen(l->text.data + at);
+	}
+	*ret = at;
+	return buf_addc(&l->text, '\0') == STOW_OK;
+}
+
+static bool keep_item(struct list *l, struct item item)
+{
+	if (l->n == l->room) {
+		size_t room = l->room ? l->room * 2 : 256;
+		struct item *more = room <= 2 * PAGE_ENTRIES_MAX
+		                            ? realloc(l->items, room * sizeof(*more))
+		                            : NULL;
+
+		if (!more)
+			return false;
+		l->items = more;
+		l->room = room;
+	}
+	l->items[l->n++] = item;
+	return true;
+}
+
+static bool take_object(struct list *l, const struct xml_node *n, bool url)
+{
+	struct item item = { .size = 0 };
+	char text[80];
+
+	if (!keep_text(l, xml_child(n, "Key"), url, &item.key) ||
+	    !keep_text(l, xml_child(n, "ETag"), false, &item.etag))
+		return false;
+	if (!xml_text(n, "Size", text, sizeof(text)) || !text_to_int64(text, &item.size))
+		return false;
+	if (xml_text(n, "LastModified", text, sizeof(text)))
+		item.mtime_ns = text_rfc3339(text);
+	if (item.mtime_ns < 0)
+		item.mtime_ns = 0;
+	return keep_item(l, item);
+}
+
+static bool take_folder(struct list *l, const struct xml_node *n, bool url)
+{
+	struct item item = { .is_folder = true };
+
+	if (!keep_text(l, xml_child(n, "Prefix"), url, &item.key))
+		return false;
+	item.etag = l->text.len;
+	return buf_addc(&l->text, '\0') == STOW_OK && keep_item(l, item);
+}
+
+/* Both kinds, each in its order as the store gives it, become one order. */
+static int compare_items(const void *a, const void *b, void *text)
+{
+	const struct item *x = a, *y = b;
+
+	return strcmp((const char *)text + x->key, (const char *)text + y->key);
+}
+
+static int take_page(struct list *l, const struct xml_node *root)
+{
+	char text[16];
+	bool url = xml_text(root, "EncodingType", text, sizeof(text)) && strcmp(text, "url") == 0;
+	bool more = xml_text(root, "IsTruncated", text, sizeof(text)) && strcmp(text, "true") == 0;
+	cleanup_buf struct buf token;
+	bool ok = true;
+
+	l->n = l->at = 0;
+	buf_reset(&l->text);
+	for (const struct xml_node *n = xml_first(root); n && ok; n = xml_after(n)) {
+		if (xml_is(n, "Contents"))
+			ok = take_object(l, n, url);
+		else if (xml_is(n, "CommonPrefixes"))
+			ok = take_folder(l, n, url);
+	}
+	if (!ok)
+		return STOW_ECORRUPT;
+	if (l->n)
+		qsort_r(l->items, l->n, sizeof(l->items[0]), compare_items, l->text.data);
+
+	buf_init(&token, (size_t)4 << 10);
+	if (more && xml_add_text(xml_child(root, "NextContinuationToken"), &token) != STOW_OK)
+		return STOW_ECORRUPT;
+	if (more && (token.len == 0 || strcmp(buf_text(&token), buf_text(&l->token)) == 0))
+		return STOW_EIO; /* the next page would be this one again */
+	buf_reset(&l->token);
+	return buf_add(&l->token, buf_text(&token), token.len);
+}
+
+/* Does the page bring anything after what was given out already? */
+static bool goes_on(const struct list *l)
+{
+	return l->n && strcmp(l->text.data + l->items[l->n - 1].key, l->after) > 0;
+}
+
+static int accept_page(struct call *c, struct stow_error *err)
+{
+	struct list *l = c->arg;
+	cleanup_xml struct xml *x = NULL;
+	char subject[300];
+	int r = answer_xml(c, "ListBucketResult", &x, err);
+
+	if (r != STOW_OK)
+		return r;
+	r = take_page(l, xml_root(x, "ListBucketResult"));
+	if (r == STOW_OK)
+		return STOW_OK;
+	return error_set(err, STOW_EIO, c->where, "%s, prefix %s: %s",
+	                 answer_subject(c, subject, sizeof(subject)), l->prefix,
+	                 r == STOW_EIO ? "the listing does not go on: the store gives one page "
+	                                 "again and again"
+	                               : "a page of the listing makes no sense");
+}
+
+static int fetch_page(struct list *l, const struct stow_op *op, struct stow_error *err)
+{
+	cleanup_buf struct buf token;
+	cleanup_call struct call c;
+	int r;
+
+	call_init(&c, l->s3, "s3.list", "GET", NULL);
+	buf_init(&token, l->token.max);
+	buf_adds(&token, buf_text(&l->token));
+	if (buf_status(&token) != STOW_OK)
+		return error_nomem(err, c.where);
+	call_query(&c, "list-type", "2");
+	call_query(&c, "encoding-type", "url");
+	call_query(&c, "prefix", l->prefix);
+	if (l->folders)
+		call_query(&c, "delimiter", "/");
+	if (token.len)
+		call_query(&c, "continuation-token", buf_text(&token));
+	else if (l->start_after)
+		call_query(&c, "start-after", l->start_after);
+	c.answer_cap = S3_LIST_MAX;
+	c.accept = accept_page;
+	c.arg = l;
+	r = call_run(&c, op, err);
+	if (r == STOW_ENOTFOUND) /* a listing is never not found: the bucket is */
+		return error_set(err, STOW_EIO, c.where, "bucket %s at %s does not exist",
+		                 l->s3->o.bucket, l->s3->base);
+	if (r != STOW_OK)
+		return r;
+	l->begun = true;
+	l->empty_pages = goes_on(l) ? 0 : l->empty_pages + 1;
+	if (l->token.len && l->empty_pages > EMPTY_PAGES_MAX)
+		return error_set(err, STOW_EIO, c.where,
+		                 "bucket %s, prefix %s: %u pages brought nothing new",
+		                 l->s3->o.bucket, l->prefix, l->empty_pages);
+	return STOW_OK;
+}
+
+/* Takes what is ours and new; anything else is passed over. */
+static bool give_item(struct list *l, const struct item *item, struct stow_entry *ret, bool *ok)
+{
+	const char *key = l->text.data + item->key;
+	size_t len = strlen(key);
+	char *after;
+
+	if (!text_starts(key, l->prefix) || strcmp(key, l->after) <= 0)
+		return false;
+	if (!item->is_folder && (len == 0 || key[len - 1] == '/'))
+		return false; /* a marker of a folder, as consoles write them, is not an object */
+	after = strdup(key);
+	*ok = after != NULL;
+	if (!after)
+		return true;
+	free(l->after);
+	l->after = after;
+	*ret = (struct stow_entry){ .key = key + strlen(l->s3->root),
+		                    .size = item->size,
+		                    .mtime_ns = item->mtime_ns,
+		                    .etag = l->text.data + item->etag,
+		                    .is_folder = item->is_folder };
+	return true;
+}
+
+int s3_list_next(void *handle, const struct stow_op *op, struct stow_entry *ret,
+                 struct stow_error *err)
+{
+	struct list *l = handle;
+
+	for (;;) {
+		int r;
+
+		while (l->at < l->n) {
+			bool ok = true;
+
+			if (give_item(l, &l->items[l->at++], ret, &ok))
+				return ok ? STOW_OK : error_nomem(err, "s3.list");
+		}
+		if (l->end || (l->begun && l->token.len == 0))
+			return error_set(err, STOW_ENOTFOUND, "s3.list", "the end");
+		r = fetch_page(l, op, err);
+		if (r != STOW_OK)
+			return r;
+	}
+}

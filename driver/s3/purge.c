@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Taking away multipart uploads that nobody goes on with.
+ * It must not know who began them; age and key decide, by the store's own clock.
+ */
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/text.h"
+#include "driver/s3/multipart.h"
+
+#define MARKER_MAX 4096
+
+struct page {
+	const char *prefix; /* with the root */
+	size_t root;
+	int64_t before_ns; /* begun before this is old */
+	int64_t age_ns;
+	struct buf found; /* key NUL id NUL ... */
+	char key_marker[MARKER_MAX], id_marker[MARKER_MAX];
+	bool more;
+};
+
+/* The store's time where the answer tells it, else ours. */
+static int64_t store_time(struct call *c)
+{
+	char text[64];
+	int64_t seconds = -1;
+
+	if (http_request_header(c->http, "Date", text, sizeof(text)))
+		seconds = text_http_date(text);
+	return seconds > 0 && seconds < INT64_MAX / CLOCK_SECOND ? seconds * CLOCK_SECOND
+	                                                         : clock_host_now(c->s3->host);
+}
+
+static int take_uploads(struct page *p, const struct xml_node *root)
+{
+	char text[64], key[MARKER_MAX], id[MULTIPART_ID_MAX], keys[16];
+	bool url = xml_text(root, "EncodingType", keys, sizeof(keys)) && strcmp(keys, "url") == 0;
+
+	for (const struct xml_node *n = xml_child(root, "Upload"); n; n = xml_next(n, "Upload")) {
+		int64_t begun;
+
+		if (!xml_text(n, "Key", key, sizeof(key)) ||
+		    !xml_text(n, "UploadId", id, sizeof(id)) ||
+		    !xml_text(n, "Initiated", text, sizeof(text)))
+			continue;
+		if (url) {
+			for (char *c = key; *c; c++)
+				if (*c == '+')
+					*c = ' ';
+			if (!text_percent_decode(key))
+				continue;
+		}
+		begun = text_rfc3339(text);
+		if (!text_starts(key, p->prefix) || begun < 0 || begun > p->before_ns)
+			continue;
+		buf_add(&p->found, key + p->root, strlen(key + p->root) + 1);
+		buf_add(&p->found, id, strlen(id) + 1);
+	}
+	return buf_status(&p->found);
+}
+
+static int accept_uploads(struct call *c, struct stow_error *err)
+{
+	struct page *p = c->arg;
+	cleanup_xml struct xml *x = NULL;
+	const struct xml_node *root;
+	char text[16], key[MARKER_MAX], id[MARKER_MAX];
+	int r = answer_xml(c, "ListMultipartUploadsResult", &x, err);
+
+	if (r != STOW_OK)
+		return r;
+	root = xml_root(x, "ListMultipartUploadsResult");
+	buf_reset(&p->found);
+	p->before_ns = store_time(c) - p->age_ns;
+	r = take_uploads(p, root);
+	if (r != STOW_OK)
+		return error_set(err, r, c->where, "too many uploads on a page");
+	p->more = xml_text(root, "IsTruncated", text, sizeof(text)) && strcmp(text, "true") == 0;
+	if (!p->more)
+		return STOW_OK;
+	xml_text(root, "NextKeyMarker", key, sizeof(key));
+	xml_text(root, "NextUploadIdMarker", id, sizeof(id));
+	if (!key[0] || (strcmp(key, p->key_marker) == 0 && strcmp(id, p->id_marker) == 0))
+		return error_set(err, STOW_EIO, c->where,
+		                 "bucket %s: the list of uploads does not go on", c->s3->o.bucket);
+	memcpy(p->key_marker, key, sizeof(key));
+	memcpy(p->id_marker, id, sizeof(id));
+	return STOW_OK;
+}
+
+/* The prefix is not sent: some stores list uploads of one whole key, or all, and nothing else. */
+static int fetch_uploads(struct s3 *s3, const struct stow_op *op, struct page *p,
+                         struct stow_error *err)
+{
+	cleanup_free char *key = strdup(p->key_marker), *id = strdup(p->id_marker);
+	cleanup_call struct call c;
+
+	call_init(&c, s3, "s3.purge", "GET", NULL);
+	if (!key || !id)
+		return error_nomem(err, c.where);
+	call_query(&c, "uploads", "");
+	if (key[0])
+		call_query(&c, "key-marker", key);
+	if (id[0])
+		call_query(&c, "upload-id-marker", id);
+	c.answer_cap = S3_LIST_MAX;
+	c.accept = accept_uploads;
+	c.arg = p;
+	return call_run(&c, op, err);
+}
+
+static int purge(struct s3 *s3, const struct stow_op *op, struct page *p, uint64_t *count,
+                 struct stow_error *err)
+{
+	do {
+		int r = fetch_uploads(s3, op, p, err);
+		const char *at = buf_text(&p->found), *end = at + p->found.len;
+
+		if (r != STOW_OK)
+			return r;
+		while (at < end) {
+			const char *key = at, *id = key + strlen(key) + 1;
+
+			at = id + strlen(id) + 1;
+			r = multipart_abort(s3, op, key, id, err);
+			if (r != STOW_OK)
+				return r;
+			++*count;
+		}
+	} while (p->more);
+	return STOW_OK;
+}
+
+int s3_purge_writes(void *self, const struct stow_op *op, const char *prefix, int64_t older_than_ns,
+                    uint64_t *ret_count, struct stow_error *err)
+{
+	struct s3 *s3 = self;
+	cleanup_free char *full = s3_full_key(s3, prefix);
+	struct page *p = calloc(1, sizeof(*p));
+	uint64_t count = 0;
+	int r;
+
+	if (!p || !full) {
+		free(p);
+		return error_nomem(err, "s3.purge");
+	}
+	p->prefix = full;
+	p->root = strlen(s3->root);
+	p->age_ns = older_than_ns;
+	buf_init(&p->found, S3_LIST_MAX);
+	r = purge(s3, op, p, &count, err);
+	buf_done(&p->found);
+	free(p);
+	if (r == STOW_OK)
+		*ret_count = count;
+	return r;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An instance of the S3 driver and the functions of its vtable, one group a file.
+ * What each function promises stands in include/stowage/driver.h.
+ */
+#ifndef DRIVER_S3_S3_H
+#define DRIVER_S3_S3_H
+
+#include <stdbool.h>
+#include <stowage/driver.h>
+
+#include "common/http-client.h"
+#include "driver/s3/budget.h"
+
+#define S3_PART_MIN (INT64_C(5) << 20) /* of every part but the last */
+#define S3_PART_MAX (INT64_C(5) << 30) /* of a part, and of CopyObject */
+#define S3_OBJECT_MAX (INT64_C(5) << 40)
+#define S3_PARTS_MAX 10000
+#define S3_ANSWER_MAX ((size_t)1 << 20) /* of small answers; more is refused */
+#define S3_LIST_MAX ((size_t)16 << 20)  /* of one page of a listing */
+
+struct s3_options {
+	char *accesskey, *secretkey, *sessiontoken;
+	char *region, *regionendpoint, *bucket, *rootdirectory, *useragent, *cafile;
+	bool secure, skipverify, forcepathstyle;
+	int64_t chunksize;
+	int64_t multipartcopychunksize, multipartcopymaxconcurrency, multipartcopythresholdsize;
+	int64_t maxretries, connecttimeout, readtimeout, iothreads, maxconnections, memory;
+};
+
+struct s3 {
+	const struct stow_host *host;
+	struct s3_options o;
+	struct http_client *http;
+	struct budget budget;
+	char *base;       /* "http://127.0.0.1:9000" */
+	const char *name; /* the part of base that is the Host header */
+	char *root;       /* "" or "some/folder/" */
+	bool tls;
+};
+
+/* "some/folder/" + key, to be freed; NULL is out of memory. */
+char *s3_full_key(const struct s3 *, const char *key);
+/* key_check, and whether it is short enough with the root before it. */
+int s3_key_check(const struct s3 *, const char *key, const char *where, struct stow_error *);
+
+/* object.c */
+int s3_stat(void *self, const struct stow_op *, const char *key, struct stow_stat *ret,
+            struct stow_error *);
+int s3_get(void *self, const struct stow_op *, const char *key, const char *if_match, void *buf,
+           size_t cap, size_t *ret_len, struct stow_stat *ret_stat, struct stow_error *);
+int s3_put(void *self, const struct stow_op *, const char *key, const void *data, size_t len,
+           const struct stow_put *, struct stow_stat *ret_stat, struct stow_error *);
+int s3_remove(void *self, const struct stow_op *, const char *key, const char *if_match,
+              struct stow_error *);
+int s3_check(void *self, const struct stow_op *, struct stow_error *);
+/* copy.c */
+int s3_copy(void *self, const struct stow_op *, const char *from, const char *from_if_match,
+            const char *to, const struct stow_put *, struct stow_error *);
+/* batch.c */
+int s3_batch(void *self, const struct stow_op *, struct stow_call *calls, size_t n, size_t stride,
+             struct stow_error *);
+int s3_remove_many(void *self, const struct stow_op *, const char *const *keys,
+                   const char *const *if_match, size_t n, int *ret_status, struct stow_error *);
+/* reader.c */
+int s3_read_open(void *self, const struct stow_op *, const char *key, const char *if_match,
+                 int64_t offset, int64_t length, void **ret_reader, struct stow_stat *ret_stat,
+                 struct stow_error *);
+int s3_read(void *handle, const struct stow_op *, void *buf, size_t cap, size_t *ret_len,
+            struct stow_error *);
+void s3_read_close(void *handle);
+/* writer.c */
+int s3_write_open(void *self, const struct stow_op *, const char *key, const struct stow_put *,
+                  void **ret_writer, int64_t *ret_offset, struct stow_error *);
+int s3_write(void *handle, const struct stow_op *, const void *data, size_t len,
+             struct stow_error *);
+int s3_write_copy(void *handle, const struct stow_op *, const char *from, const char *if_match,
+                  int64_t offset, int64_t length, struct stow_error *);
+int s3_write_commit(void *handle, const struct stow_op *, struct stow_stat *ret_stat,
+                    struct stow_error *);
+void s3_write_close(void *handle, const struct stow_op *);
+/* list.c */
+int s3_list_open(void *self, const struct stow_op *, const char *prefix, const char *after,
+                 uint32_t flags, void **ret_list, struct stow_error *);
+int s3_list_next(void *handle, const struct stow_op *, struct stow_entry *ret, struct stow_error *);
+void s3_list_close(void *handle);
+/* purge.c */
+int s3_purge_writes(void *self, const struct stow_op *, const char *prefix, int64_t older_than_ns,
+                    uint64_t *ret_count, struct stow_error *);
+
+#endif

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A writer: fills a part, hands it over, goes on with the next while up to four are on their way.
+ * It must not know what the bytes are; what fits into one part becomes one PUT at commit.
+ *
+ * Memory: a part is reserved before it is filled.  A writer whose parts are on their way waits for
+ * those before it queues for memory, so whoever queues holds nothing.
+ */
+#include "driver/s3/writer.h"
+
+#include <inttypes.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/log.h"
+
+#define GROW_EVERY 1000 /* parts of one size before they double, where the length is unknown */
+#define CLOSE_LIMIT (10 * CLOCK_SECOND)
+
+int writer_fail(struct writer *w, const struct stow_error *e, struct stow_error *err)
+{
+	if (w->failure.status == STOW_OK)
+		w->failure = *e;
+	return error_copy(err, e);
+}
+
+int writer_room(struct writer *w, int64_t len, struct stow_error *err)
+{
+	if (w->length >= 0 && len > w->length - w->taken)
+		return error_set(err, STOW_ECORRUPT, "s3.write",
+		                 "bucket %s, key %s%s: more than the %" PRId64 " bytes announced",
+		                 w->s3->o.bucket, w->s3->root, w->key, w->length);
+	if (len > S3_OBJECT_MAX - w->taken)
+		return error_set(err, STOW_ERANGE, "s3.write",
+		                 "bucket %s, key %s%s: more than 5 TiB", w->s3->o.bucket,
+		                 w->s3->root, w->key);
+	return STOW_OK;
+}
+
+/* ---- parts on their way ---- */
+
+static void slot_release(struct writer *w, struct writer_slot *s)
+{
+	if (s->job.active)
+		call_done(&s->job.call); /* from here on slot_ended is not called */
+	budget_unmap(s->buf, s->size);
+	budget_give(&w->s3->budget, BUDGET_WRITE, s->size);
+	s->job.active = false;
+	s->buf = NULL;
+	s->size = 0;
+}
+
+/*
+ * The store has the part: its memory goes back at once, on the engine's thread, since the writer's
+ * own may be waiting for a slow client.
+ */
+static void slot_ended(void *arg, int status)
+{
+	struct writer_slot *s = arg;
+
+	if (status / 100 != 2)
+		return;
+	budget_unmap(s->buf, s->size);
+	budget_give(s->budget, BUDGET_WRITE, s->size);
+	s->buf = NULL;
+	s->size = 0;
+}
+
+/* Pushes all on; releases those that have ended. */
+static int poll_slots(struct writer *w, const struct stow_op *op, unsigned *ret_busy,
+                      int64_t *ret_until, struct stow_error *err)
+{
+	*ret_busy = 0;
+	*ret_until = clock_monotonic() + CLOCK_SECOND;
+	for (unsigned i = 0; i < WRITER_WINDOW; i++) {
+		struct writer_slot *s = &w->slots[i];
+		int r;
+
+		if (!s->job.active)
+			continue;
+		if (!call_poll(&s->job.call, op)) {
+			int64_t wake = call_wake_time(&s->job.call);
+
+			++*ret_busy;
+			if (wake < *ret_until)
+				*ret_until = wake;
+			continue;
+		}
+		r = s->job.call.status == STOW_OK ? multipart_note(&w->upload, &s->job, err)
+		                                  : error_copy(err, &s->job.call.error);
+		slot_release(w, s);
+		if (r != STOW_OK)
+			return r;
+	}
+	return STOW_OK;
+}
+
+/* Waits until at most so many are on their way. */
+static int wait_slots(struct writer *w, const struct stow_op *op, unsigned most,
+                      struct stow_error *err)
+{
+	for (;;) {
+		uint64_t seen = http_waiter_seen(w->waiter);
+		unsigned busy;
+		int64_t until;
+		int r = poll_slots(w, op, &busy, &until, err);
+
+		if (r != STOW_OK || busy <= most)
+			return r;
+		http_waiter_wait(w->waiter, op, seen, until);
+	}
+}
+
+static unsigned count_slots(const struct writer *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < WRITER_WINDOW; i++)
+		n += w->slots[i].job.active;
+	return n;
+}
+
+/* ---- the part that fills ---- */
+
+static size_t next_part_size(const struct writer *w)
+{
+	int64_t size = (int64_t)w->part_size, most = w->s3->o.memory / 4;
+
+	if (w->length >= 0)
+		return w->length - w->taken < size ? (size_t)(w->length - w->taken) : w->part_size;
+	for (size_t n = w->upload.n; n >= GROW_EVERY && size * 2 <= most; n -= GROW_EVERY)
+		size *= 2;
+	return (size_t)(size < S3_PART_MAX ? size : S3_PART_MAX);
+}
+
+static int take_buffer(struct writer *w, const struct stow_op *op, struct stow_error *err)
+{
+	size_t size = next_part_size(w);
+
+	while (!budget_try(&w->s3->budget, BUDGET_WRITE, size)) {
+		unsigned busy = count_slots(w);
+		int r;
+
+		if (busy) {
+			r = wait_slots(w, op, busy - 1, err);
+		} else {
+			r = budget_take(&w->s3->budget, op, BUDGET_WRITE, size, 0, err);
+			if (r == STOW_OK)
+				break;
+		}
+		if (r != STOW_OK)
+			return r;
+	}
+	w->buf = budget_map(size);
+	if (!w->buf) {
+		budget_give(&w->s3->budget, BUDGET_WRITE, size);
+		return error_nomem(err, "s3.write");
+	}
+	w->cap = size;
+	w->fill = 0;
+	return STOW_OK;
+}
+
+static void drop_buffer(struct writer *w)
+{
+	budget_unmap(w->buf, w->cap);
+	budget_give(&w->s3->budget, BUDGET_WRITE, w->cap);
+	w->buf = NULL;
+	w->cap = w->fill = 0;
+}
+
+int writer_begin(struct writer *w, const struct stow_op *op, struct stow_error *err)
+{
+	return w->upload.id ? STOW_OK : multipart_begin(&w->upload, op, &w->put, err);
+}
+
+int writer_flush(struct writer *w, const struct stow_op *op, struct stow_error *err)
+{
+	struct writer_slot *s = w->slots;
+	unsigned number = 0;
+	int r = writer_begin(w, op, err);
+
+	if (r == STOW_OK)
+		r = wait_slots(w, op, WRITER_WINDOW - 1, err);
+	if (r == STOW_OK)
+		r = multipart_number(&w->upload, &number, err);
+	if (r != STOW_OK)
+		return r;
+	while (s->job.active)
+		s++;
+	multipart_describe(&w->upload, &s->job, number, w->buf, w->fill);
+	s->job.call.waiter = w->waiter;
+	s->job.call.ended = slot_ended;
+	s->job.call.ended_arg = s;
+	s->budget = &w->s3->budget;
+	s->buf = take(w->buf);
+	s->size = w->cap;
+	w->cap = w->fill = 0;
+	call_poll(&s->job.call, op); /* on its way; how it ends is seen later */
+	return STOW_OK;
+}
+
+/* Is it sure that the full buffer is a part, not the whole object? */
+static bool is_part(const struct writer *w)
+{
+	return w->upload.id || (w->length >= 0 && w->length > (int64_t)w->cap);
+}
+
+int writer_take(struct writer *w, const struct stow_op *op, const char *data, size_t len,
+                struct stow_error *err)
+{
+	while (len) {
+		size_t n;
+		int r = STOW_OK;
+
+		if (w->buf && w->fill == w->cap)
+			r = writer_flush(w, op, err);
+		if (r == STOW_OK && !w->buf)
+			r = take_buffer(w, op, err);
+		if (r != STOW_OK)
+			return r;
+		n = w->cap - w->fill;
+		if (n > len)
+			n = len;
+		memcpy(w->buf + w->fill, data, n);
+		if (w->hashed)
+			hash_update(&w->hash, data, n);
+		w->fill += n;
+		w->taken += (int64_t)n;
+		data += n;
+		len -= n;
+		if (w->fill == w->cap && is_part(w))
+			r = writer_flush(w, op, err);
+		if (r != STOW_OK)
+			return r;
+	}
+	return STOW_OK;
+}
+
+int s3_write(void *handle, const struct stow_op *op, const void *data, size_t len,
+             struct stow_error *err)
+{
+	struct writer *w = handle;
+	struct stow_error e = { 0 };
+	int r;
+
+	if (w->failure.status != STOW_OK)
+		return error_copy(err, &w->failure);
+	r = clock_op_check(op, "s3.write", &e);
+	if (r == STOW_OK)
+		r = writer_room(w, len > INT64_MAX ? INT64_MAX : (int64_t)len, &e);
+	if (r == STOW_OK)
+		r = writer_take(w, op, data, len, &e);
+	return r == STOW_OK ? STOW_OK : writer_fail(w, &e, err);
+}
+
+/* ---- open ---- */
+
+static int plan_parts(struct writer *w, struct stow_error *err)
+{
+	int64_t size = w->s3->o.chunksize, needed;
+
+	if (w->length > S3_OBJECT_MAX)
+		return error_set(err, STOW_ERANGE, "s3.write", "%" PRId64 " bytes: over 5 TiB",
+		                 w->length);
+	needed = w->length / S3_PARTS_MAX + 1;
+	if (w->length >= 0 && needed > size) {
+		size = (needed + (1 << 20) - 1) >> 20 << 20;
+		if (size > w->s3->o.memory / 4)
+			return error_set(err, STOW_ERANGE, "s3.write",
+			                 "%" PRId64 " bytes need parts of %" PRId64
+			                 ", and memory of four of them",
+			                 w->length, size);
+	}
+	w->part_size = (size_t)size;
+	return STOW_OK;
+}
+
+static int copy_put(struct writer *w, const struct stow_put *put, struct stow_error *err)
+{
+	w->put.size = sizeof(w->put);
+	if (!put)
+		return STOW_OK;
+	w->put.flags = put->flags;
+	w->length = put->length < 0 ? -1 : put->length;
+	if (put->content_type)
+		w->put.content_type = w->content_type = strdup(put->content_type);
+	if (put->if_match)
+		w->put.if_match = w->if_match = strdup(put->if_match);
+	if ((put->content_type && !w->content_type) || (put->if_match && !w->if_match))
+		return error_nomem(err, "s3.write");
+	if (put->sha256) {
+		memcpy(w->sha256, put->sha256, sizeof(w->sha256));
+		hash_init(&w->hash, HASH_SHA256);
+		w->hashed = true;
+	}
+	return STOW_OK;
+}
+
+int s3_write_open(void *self, const struct stow_op *op, const char *key, const struct stow_put *put,
+                  void **ret_writer, int64_t *ret_offset, struct stow_error *err)
+{
+	struct writer *w;
+	int r = s3_key_check(self, key, "s3.write", err);
+
+	if (r == STOW_OK)
+		r = clock_op_check(op, "s3.write", err);
+	if (r != STOW_OK)
+		return r;
+	if (put && (put->flags & STOW_PUT_RESUME || put->parked))
+		return error_set(err, STOW_ENOTSUP, "s3.write",
+		                 "going on with an unfinished write is not offered");
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return error_nomem(err, "s3.write");
+	w->s3 = self;
+	w->length = -1;
+	w->key = strdup(key);
+	w->upload.s3 = self;
+	w->upload.key = w->key;
+	r = w->key ? copy_put(w, put, err) : error_nomem(err, "s3.write");
+	if (r == STOW_OK)
+		r = plan_parts(w, err);
+	if (r == STOW_OK)
+		r = http_waiter_new(&w->waiter, err);
+	if (r != STOW_OK) {
+		s3_write_close(w, NULL);
+		return r;
+	}
+	*ret_writer = w;
+	*ret_offset = 0;
+	return STOW_OK;
+}
+
+/* ---- commit ---- */
+
+static int check_whole(struct writer *w, struct stow_error *err)
+{
+	uint8_t sum[32];
+
+	if (w->length >= 0 && w->taken != w->length)
+		return error_set(err, STOW_ECORRUPT, "s3.write",
+		                 "bucket %s, key %s%s: %" PRId64 " bytes of the %" PRId64
+		                 " announced",
+		                 w->s3->o.bucket, w->s3->root, w->key, w->taken, w->length);
+	if (!w->hashed)
+		return STOW_OK;
+	hash_final(&w->hash, sum);
+	if (!hash_equal(sum, w->sha256, sizeof(sum)))
+		return error_set(err, STOW_ECORRUPT, "s3.write",
+		                 "bucket %s, key %s%s: the bytes have another SHA-256 than "
+		                 "announced",
+		                 w->s3->o.bucket, w->s3->root, w->key);
+	return STOW_OK;
+}
+
+static int commit(struct writer *w, const struct stow_op *op, struct stow_stat *ret,
+                  struct stow_error *err)
+{
+	int r = check_whole(w, err);
+
+	if (r != STOW_OK)
+		return r;
+	if (!w->upload.id) {
+		if (w->hashed)
+			w->put.sha256 = w->sha256;
+		return s3_put(w->s3, op, w->key, w->buf, w->fill, &w->put, ret, err);
+	}
+	if (w->fill)
+		r = writer_flush(w, op, err);
+	if (r == STOW_OK)
+		r = wait_slots(w, op, 0, err);
+	if (r != STOW_OK)
+		return r;
+	return multipart_complete(&w->upload, op, &w->put, w->taken, ret, err);
+}
+
+int s3_write_commit(void *handle, const struct stow_op *op, struct stow_stat *ret_stat,
+                    struct stow_error *err)
+{
+	struct writer *w = handle;
+	struct stow_error e = { 0 };
+	struct stow_stat st = { 0 };
+	int r;
+
+	if (w->failure.status != STOW_OK)
+		return error_copy(err, &w->failure);
+	if (w->committed)
+		return error_set(err, STOW_EINVAL, "s3.write", "committed already");
+	r = commit(w, op, &st, &e);
+	if (r != STOW_OK)
+		return writer_fail(w, &e, err);
+	w->committed = true;
+	if (ret_stat)
+		*ret_stat = st;
+	return STOW_OK;
+}
+
+/* ---- close ---- */
+
+static void take_back(struct writer *w, const struct stow_op *op)
+{
+	struct stow_op mine = op ? *op : (struct stow_op){ .size = sizeof(mine) };
+	int64_t limit = clock_monotonic() + CLOSE_LIMIT;
+	struct stow_error e = { 0 };
+
+	if (!mine.deadline_ns || mine.deadline_ns > limit)
+		mine.deadline_ns = limit;
+	if (multipart_abort(w->s3, &mine, w->key, w->upload.id, &e) != STOW_OK)
+		log_line(w->s3->host, STOW_LOG_WARNING, "s3",
+		         "an unfinished upload stays behind until it is purged: %s", e.message);
+}
+
+void s3_write_close(void *handle, const struct stow_op *op)
+{
+	struct writer *w = handle;
+
+	if (!w)
+		return;
+	for (unsigned i = 0; i < WRITER_WINDOW; i++)
+		slot_release(w, &w->slots[i]);
+	drop_buffer(w);
+	if (w->upload.id && !w->committed)
+		take_back(w, op);
+	multipart_done(&w->upload);
+	http_waiter_free(w->waiter);
+	free(w->key);
+	free(w->content_type);
+	free(w->if_match);
+	free(w);
+}
