@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keys of the bucket, made from checked parts and taken apart again.
+ * It must not know stores, nor what lies under a key.
+ */
+#include "plugin/layout.h"
+
+#include <inttypes.h>
+
+#include "common/text.h"
+#include "plugin/name.h"
+
+#define ROOT "docker/registry/v2/"
+
+_Static_assert(sizeof(LAYOUT_REPOSITORIES) + STOW_NAME_MAX + sizeof("/_manifests/tags/") +
+                               STOW_TAG_MAX + sizeof("/index/") + STOW_DIGEST_MAX +
+                               sizeof("/link") <=
+                       LAYOUT_KEY_MAX,
+               "the longest key fits");
+
+static const char *room_path(enum layout_room room)
+{
+	return room == LAYOUT_LAYERS ? "_layers" : "_manifests/revisions";
+}
+
+void layout_data(struct layout_key *ret, const struct digest *digest)
+{
+	const char *hex = digest_hex(digest);
+
+	(void)text_format(ret->text, sizeof(ret->text), ROOT "blobs/%s/%.2s/%s/data",
+	                  hash_name(digest->algorithm), hex, hex);
+}
+
+void layout_link(struct layout_key *ret, const char *name, enum layout_room room,
+                 const struct digest *digest)
+{
+	(void)text_format(ret->text, sizeof(ret->text), LAYOUT_REPOSITORIES "%s/%s/%s/%s/link",
+	                  name, room_path(room), hash_name(digest->algorithm), digest_hex(digest));
+}
+
+void layout_tag_current(struct layout_key *ret, const char *name, const char *tag)
+{
+	(void)text_format(ret->text, sizeof(ret->text),
+	                  LAYOUT_REPOSITORIES "%s/_manifests/tags/%s/current/link", name, tag);
+}
+
+void layout_tag_index(struct layout_key *ret, const char *name, const char *tag,
+                      const struct digest *digest)
+{
+	(void)text_format(ret->text, sizeof(ret->text),
+	                  LAYOUT_REPOSITORIES "%s/_manifests/tags/%s/index/%s/%s/link", name, tag,
+	                  hash_name(digest->algorithm), digest_hex(digest));
+}
+
+void layout_segment(struct layout_key *ret, const char *name, const char *uuid,
+                    const struct segment_id *id)
+{
+	(void)text_format(ret->text, sizeof(ret->text),
+	                  LAYOUT_REPOSITORIES "%s/_stowage/uploads/%s/%" PRId64 "-%016" PRIx64
+	                                      "-%016" PRIx64,
+	                  name, uuid, id->start, id->parent, id->nonce);
+}
+
+void layout_tags_prefix(struct layout_key *ret, const char *name)
+{
+	(void)text_format(ret->text, sizeof(ret->text), LAYOUT_REPOSITORIES "%s/_manifests/tags/",
+	                  name);
+}
+
+void layout_tag_prefix(struct layout_key *ret, const char *name, const char *tag)
+{
+	(void)text_format(ret->text, sizeof(ret->text),
+	                  LAYOUT_REPOSITORIES "%s/_manifests/tags/%s/", name, tag);
+}
+
+void layout_upload_prefix(struct layout_key *ret, const char *name, const char *uuid)
+{
+	(void)text_format(ret->text, sizeof(ret->text),
+	                  LAYOUT_REPOSITORIES "%s/_stowage/uploads/%s/", name, uuid);
+}
+
+void layout_repository_prefix(struct layout_key *ret, const char *name)
+{
+	(void)text_format(ret->text, sizeof(ret->text), LAYOUT_REPOSITORIES "%s/_", name);
+}
+
+/* Steps over a tag that ends at a slash; NULL if it is none. */
+static const char *skip_tag(const char *rest, size_t *ret_len)
+{
+	char tag[STOW_TAG_MAX + 1];
+	const char *slash = strchr(rest, '/');
+	size_t len;
+
+	if (!slash)
+		return NULL;
+	len = (size_t)(slash - rest);
+	if (len > STOW_TAG_MAX)
+		return NULL;
+	memcpy(tag, rest, len);
+	tag[len] = '\0';
+	if (!name_is_tag(tag))
+		return NULL;
+	*ret_len = len;
+	return slash + 1;
+}
+
+bool layout_is_current(const char *rest, size_t *ret_tag_len)
+{
+	const char *p = skip_tag(rest, ret_tag_len);
+
+	return p && strcmp(p, "current/link") == 0;
+}
+
+bool layout_is_index(const char *rest, size_t *ret_tag_len, struct digest *ret)
+{
+	const char *p = skip_tag(rest, ret_tag_len), *end;
+	char text[STOW_DIGEST_MAX + 1];
+	char *slash;
+	size_t len;
+
+	if (!p || !text_starts(p, "index/") || !text_ends(p, "/link"))
+		return false;
+	p += strlen("index/");
+	end = p + strlen(p) - strlen("/link");
+	if (end <= p || end - p > STOW_DIGEST_MAX)
+		return false;
+	len = (size_t)(end - p);
+	memcpy(text, p, len);
+	text[len] = '\0';
+	slash = strchr(text, '/');
+	if (!slash)
+		return false;
+	*slash = ':';
+	return digest_parse(ret, text, len);
+}
+
+/* Sixteen lower-case hex digits, as layout_segment writes them. */
+static bool read_nonce(const char *p, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	for (int i = 0; i < 16; i++) {
+		uint64_t digit;
+
+		if (p[i] >= '0' && p[i] <= '9')
+			digit = (uint64_t)(p[i] - '0');
+		else if (p[i] >= 'a' && p[i] <= 'f')
+			digit = (uint64_t)(p[i] - 'a') + 10;
+		else
+			return false;
+		value = value << 4 | digit;
+	}
+	*ret = value;
+	return true;
+}
+
+bool layout_is_segment(const char *rest, struct segment_id *ret)
+{
+	const char *dash = strchr(rest, '-');
+	struct segment_id id;
+
+	if (!dash || !text_to_int64_n(rest, (size_t)(dash - rest), &id.start))
+		return false;
+	if (!read_nonce(dash + 1, &id.parent) || dash[17] != '-' ||
+	    !read_nonce(dash + 18, &id.nonce) || dash[34] != '\0')
+		return false;
+	*ret = id;
+	return true;
+}
+
+bool layout_is_repository(const char *rest, size_t *ret_name_len, const char **ret_room)
+{
+	char name[STOW_NAME_MAX + 1];
+	const char *room = strstr(rest, "/_");
+	size_t len;
+
+	if (!room)
+		return false;
+	len = (size_t)(room - rest);
+	if (len > STOW_NAME_MAX)
+		return false;
+	memcpy(name, rest, len);
+	name[len] = '\0';
+	if (!name_is_repository(name))
+		return false;
+	*ret_name_len = len;
+	*ret_room = room + 1;
+	return true;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads manifests of the four kinds.
+ * It must not know stores or repositories: whether what is referred to exists is asked elsewhere.
+ */
+#include "plugin/manifest.h"
+
+#include <jansson.h>
+
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "common/text.h"
+#include "plugin/json-scan.h"
+
+#define WHERE "manifest.parse"
+
+static const char *const media_types[] = {
+	[MANIFEST_DOCKER_IMAGE] = "application/vnd.docker.distribution.manifest.v2+json",
+	[MANIFEST_DOCKER_LIST] = "application/vnd.docker.distribution.manifest.list.v2+json",
+	[MANIFEST_OCI_IMAGE] = "application/vnd.oci.image.manifest.v1+json",
+	[MANIFEST_OCI_INDEX] = "application/vnd.oci.image.index.v1+json",
+};
+
+/* Layers that a registry may be forbidden to hand out. */
+static const char *const foreign_types[] = {
+	"application/vnd.docker.image.rootfs.foreign.diff.tar",
+	"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+	"application/vnd.oci.image.layer.nondistributable.v1.tar",
+	"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+	"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+};
+
+bool manifest_is_index(enum manifest_kind kind)
+{
+	return kind == MANIFEST_DOCKER_LIST || kind == MANIFEST_OCI_INDEX;
+}
+
+const char *manifest_media_type(enum manifest_kind kind)
+{
+	return media_types[kind];
+}
+
+/* 0 if it is none of the four. */
+static enum manifest_kind kind_of(const char *media_type)
+{
+	for (int kind = MANIFEST_DOCKER_IMAGE; kind <= MANIFEST_OCI_INDEX; kind++) {
+		if (text_equal_nocase(media_type, media_types[kind]))
+			return (enum manifest_kind)kind;
+	}
+	return 0;
+}
+
+/* "Type/Sub ; charset=x" -> "Type/Sub"; false if it is longer than any that is known. */
+static bool strip_parameters(char *ret, size_t cap, const char *media_type)
+{
+	size_t len;
+
+	media_type += strspn(media_type, " \t");
+	len = strcspn(media_type, "; \t");
+	if (len >= cap)
+		return false;
+	memcpy(ret, media_type, len);
+	ret[len] = '\0';
+	return true;
+}
+
+static void release(json_t **json)
+{
+	json_decref(*json);
+}
+
+static bool is_given(const json_t *value)
+{
+	return value && !json_is_null(value);
+}
+
+/* Room for a reference more. */
+static struct manifest_reference *grow(struct manifest *manifest, size_t *cap)
+{
+	if (manifest->n == *cap) {
+		size_t larger = *cap ? 2 * *cap : 16;
+		struct manifest_reference *grown = reallocarray(manifest->references, larger,
+		                                                sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		manifest->references = grown;
+		*cap = larger;
+	}
+	return &manifest->references[manifest->n];
+}
+
+static bool is_elsewhere(const json_t *descriptor)
+{
+	const char *type = json_string_value(json_object_get(descriptor, "mediaType"));
+
+	if (!type || json_array_size(json_object_get(descriptor, "urls")) == 0)
+		return false;
+	for (size_t i = 0; i < sizeof(foreign_types) / sizeof(foreign_types[0]); i++) {
+		if (text_equal_nocase(type, foreign_types[i]))
+			return true;
+	}
+	return false;
+}
+
+/* false, and a fault, if it is not a descriptor. */
+static bool read_descriptor(struct manifest_reference *ret, const json_t *value, const char *what,
+                            struct stow_faults *faults)
+{
+	const json_t *digest = json_object_get(value, "digest");
+	const json_t *size = json_object_get(value, "size");
+	const json_t *type = json_object_get(value, "mediaType");
+
+	if (!json_is_object(value)) {
+		faults_add(faults, STOW_FAULT_INVALID, NULL, "%s is not a descriptor", what);
+		return false;
+	}
+	if (!json_is_string(digest) ||
+	    !digest_parse(&ret->digest, json_string_value(digest), json_string_length(digest))) {
+		faults_add(faults, STOW_FAULT_INVALID, NULL, "%s has no valid digest", what);
+		return false;
+	}
+	if (!json_is_integer(size) || json_integer_value(size) < 0) {
+		faults_add(faults, STOW_FAULT_INVALID, ret->digest.text, "%s has no valid size",
+		           what);
+		return false;
+	}
+	if (is_given(type) && !json_is_string(type)) {
+		faults_add(faults, STOW_FAULT_INVALID, ret->digest.text,
+		           "%s has a mediaType that is not a string", what);
+		return false;
+	}
+	ret->size = json_integer_value(size);
+	ret->elsewhere = false;
+	return true;
+}
+
+static int read_list(struct manifest *ret, size_t *cap, const json_t *list, const char *what,
+                     struct stow_faults *faults, struct stow_error *err)
+{
+	char label[64];
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *value = json_array_get(list, i);
+		struct manifest_reference *reference = grow(ret, cap);
+
+		if (!reference)
+			return error_nomem(err, WHERE);
+		(void)text_format(label, sizeof(label), "%s %zu", what, i + 1);
+		if (!read_descriptor(reference, value, label, faults))
+			continue;
+		reference->elsewhere = is_elsewhere(value);
+		ret->n++;
+	}
+	return STOW_OK;
+}
+
+static int read_image(struct manifest *ret, const json_t *root, struct stow_faults *faults,
+                      struct stow_error *err)
+{
+	const json_t *layers = json_object_get(root, "layers");
+	struct manifest_reference *config;
+	size_t cap = 0;
+
+	if (json_object_get(root, "manifests"))
+		faults_add(faults, STOW_FAULT_INVALID, NULL, "an image manifest with manifests");
+	if (is_given(layers) && !json_is_array(layers))
+		faults_add(faults, STOW_FAULT_INVALID, NULL, "layers is not an array");
+	config = grow(ret, &cap);
+	if (!config)
+		return error_nomem(err, WHERE);
+	if (read_descriptor(config, json_object_get(root, "config"), "config", faults))
+		ret->n++;
+	return read_list(ret, &cap, layers, "layer", faults, err);
+}
+
+static int read_index(struct manifest *ret, const json_t *root, struct stow_faults *faults,
+                      struct stow_error *err)
+{
+	const json_t *manifests = json_object_get(root, "manifests");
+	size_t cap = 0;
+
+	if (json_object_get(root, "config") || json_object_get(root, "layers"))
+		faults_add(faults, STOW_FAULT_INVALID, NULL, "an index with config or layers");
+	if (!manifests || (is_given(manifests) && !json_is_array(manifests)))
+		faults_add(faults, STOW_FAULT_INVALID, NULL, "manifests is not an array");
+	return read_list(ret, &cap, manifests, "manifest", faults, err);
+}
+
+static int compare_references(const void *a, const void *b)
+{
+	const struct manifest_reference *const *x = a, *const *y = b;
+	int order = strcmp((*x)->digest.text, (*y)->digest.text);
+
+	if (order != 0)
+		return order;
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Keeps the first of each digest; two sizes for one digest cannot both be right. */
+static int drop_duplicates(struct manifest *manifest, struct stow_faults *faults,
+                           struct stow_error *err)
+{
+	cleanup_free struct manifest_reference **sorted = NULL;
+	cleanup_free bool *dropped = NULL;
+	struct manifest_reference *first;
+	size_t kept = 0;
+
+	if (manifest->n < 2)
+		return STOW_OK;
+	sorted = calloc(manifest->n, sizeof(struct manifest_reference *));
+	dropped = calloc(manifest->n, sizeof(*dropped));
+	if (!sorted || !dropped)
+		return error_nomem(err, WHERE);
+	for (size_t i = 0; i < manifest->n; i++)
+		sorted[i] = &manifest->references[i];
+	qsort(sorted, manifest->n, sizeof(sorted[0]), compare_references);
+	first = sorted[0];
+	for (size_t i = 1; i < manifest->n; i++) {
+		if (!digest_equal(&first->digest, &sorted[i]->digest)) {
+			first = sorted[i];
+			continue;
+		}
+		if (first->size != sorted[i]->size)
+			faults_add(faults, STOW_FAULT_INVALID, first->digest.text,
+			           "%s has two sizes, %lld and %lld", first->digest.text,
+			           (long long)first->size, (long long)sorted[i]->size);
+		first->elsewhere &= sorted[i]->elsewhere;
+		dropped[sorted[i] - manifest->references] = true;
+	}
+	for (size_t i = 0; i < manifest->n; i++) {
+		if (!dropped[i])
+			manifest->references[kept++] = manifest->references[i];
+	}
+	manifest->n = kept;
+	return STOW_OK;
+}
+
+/* The root object, or NULL with a fault (never without one, except where memory is short). */
+static json_t *load(const void *data, size_t len, struct stow_faults *faults)
+{
+	const char *fault = json_scan(data, len, MANIFEST_DEPTH_MAX, MANIFEST_VALUES_MAX);
+	json_error_t error;
+	json_t *root;
+
+	if (fault) {
+		faults_add(faults, STOW_FAULT_INVALID, NULL, "%s", fault);
+		return NULL;
+	}
+	root = json_loadb(data, len, JSON_REJECT_DUPLICATES, &error);
+	if (!root) {
+		faults_add(faults, STOW_FAULT_INVALID, NULL, "not JSON: %s (line %d)", error.text,
+		           error.line);
+		return NULL;
+	}
+	if (!json_is_object(root)) {
+		faults_add(faults, STOW_FAULT_INVALID, NULL, "not a JSON object");
+		json_decref(root);
+		return NULL;
+	}
+	return root;
+}
+
+/* What the client and the body say the kind is; 0 with a fault where they do not agree. */
+static enum manifest_kind agree_on_kind(const json_t *root, const char *said,
+                                        struct stow_faults *faults)
+{
+	const json_t *value = json_object_get(root, "mediaType");
+	const char *own = json_string_value(value);
+	char plain[STOW_MEDIA_TYPE_MAX + 1] = "";
+	enum manifest_kind kind, own_kind;
+
+	if (is_given(value) && !own) {
+		faults_add(faults, STOW_FAULT_INVALID, NULL, "mediaType is not a string");
+		return 0;
+	}
+	own_kind = own ? kind_of(own) : 0;
+	if (!said || *said == '\0') {
+		if (!own_kind)
+			faults_add(faults, STOW_FAULT_INVALID, NULL,
+			           "no Content-Type, and no mediaType of a known kind");
+		return own_kind;
+	}
+	kind = strip_parameters(plain, sizeof(plain), said) ? kind_of(plain) : 0;
+	if (!kind) {
+		faults_add(faults, STOW_FAULT_INVALID, NULL,
+		           "\"%.120s\" is not a known kind of manifest", said);
+		return 0;
+	}
+	if (own && *own != '\0' && own_kind != kind) {
+		faults_add(faults, STOW_FAULT_INVALID, NULL,
+		           "mediaType \"%.80s\" is not the Content-Type \"%.80s\"", own, plain);
+		return 0;
+	}
+	if (!own_kind && (kind == MANIFEST_DOCKER_IMAGE || kind == MANIFEST_DOCKER_LIST)) {
+		faults_add(faults, STOW_FAULT_INVALID, NULL, "no mediaType: Docker's have one");
+		return 0;
+	}
+	return kind;
+}
+
+static void check_common(const json_t *root, struct stow_faults *faults)
+{
+	const json_t *version = json_object_get(root, "schemaVersion");
+	const json_t *subject = json_object_get(root, "subject");
+	const json_t *type = json_object_get(root, "artifactType");
+	struct manifest_reference reference;
+
+	if (!json_is_integer(version) || json_integer_value(version) != 2)
+		faults_add(faults, STOW_FAULT_INVALID, NULL, "schemaVersion is not 2");
+	if (is_given(subject))
+		(void)read_descriptor(&reference, subject, "subject", faults);
+	if (is_given(type) && !json_is_string(type))
+		faults_add(faults, STOW_FAULT_INVALID, NULL, "artifactType is not a string");
+}
+
+int manifest_parse(struct manifest *ret, const char *media_type, const void *data, size_t len,
+                   struct stow_faults *faults, struct stow_error *err)
+{
+	cleanup(release) json_t *root = NULL;
+	struct manifest manifest = { 0 };
+	int status = STOW_OK;
+
+	if (len > STOW_MANIFEST_MAX) {
+		faults_add(faults, STOW_FAULT_TOO_LARGE, NULL, "over %d bytes", STOW_MANIFEST_MAX);
+		*ret = manifest;
+		return STOW_OK;
+	}
+	root = load(data, len, faults);
+	if (root) {
+		check_common(root, faults);
+		manifest.kind = agree_on_kind(root, media_type, faults);
+	}
+	if (manifest.kind && manifest_is_index(manifest.kind))
+		status = read_index(&manifest, root, faults, err);
+	else if (manifest.kind)
+		status = read_image(&manifest, root, faults, err);
+	if (status == STOW_OK)
+		status = drop_duplicates(&manifest, faults, err);
+	if (status != STOW_OK) {
+		manifest_done(&manifest);
+		return status;
+	}
+	*ret = manifest;
+	return STOW_OK;
+}
+
+int manifest_recognise(enum manifest_kind *ret, const void *data, size_t len,
+                       struct stow_error *err)
+{
+	const char *fault = json_scan(data, len, MANIFEST_DEPTH_MAX, MANIFEST_VALUES_MAX);
+	cleanup(release) json_t *root = NULL;
+	const char *type;
+	json_error_t error;
+
+	if (fault)
+		return error_set(err, STOW_ECORRUPT, WHERE, "%s", fault);
+	root = json_loadb(data, len, 0, &error);
+	if (!root)
+		return error_set(err, STOW_ECORRUPT, WHERE, "not JSON: %s (line %d)", error.text,
+		                 error.line);
+	if (json_integer_value(json_object_get(root, "schemaVersion")) != 2)
+		return error_set(err, STOW_ECORRUPT, WHERE, "schemaVersion is not 2");
+	type = json_string_value(json_object_get(root, "mediaType"));
+	if (!type || *type == '\0') {
+		*ret = json_is_array(json_object_get(root, "manifests")) ? MANIFEST_OCI_INDEX
+		                                                         : MANIFEST_OCI_IMAGE;
+		return STOW_OK;
+	}
+	if (!kind_of(type))
+		return error_set(err, STOW_ECORRUPT, WHERE, "mediaType \"%.120s\" is not known",
+		                 type);
+	*ret = kind_of(type);
+	return STOW_OK;
+}
+
+void manifest_done(struct manifest *manifest)
+{
+	free(manifest->references);
+	memset(manifest, 0, sizeof(*manifest));
+}

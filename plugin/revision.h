@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Revisions: the link by which a repository has a manifest, and the manifest's bytes.
+ * It promises that bytes which it reads are those of the digest.  It knows nothing of what is
+ * in them.
+ */
+#ifndef PLUGIN_REVISION_H
+#define PLUGIN_REVISION_H
+
+#include "plugin/digest.h"
+#include "plugin/registry.h"
+
+/* Link and data side by side. STOW_ENOTFOUND if either is missing; *ret_data is the caller's. */
+int revision_read(struct stow_registry *, const struct stow_op *, const char *name,
+                  const struct digest *, void **ret_data, size_t *ret_len, struct stow_error *);
+int revision_write_data(struct stow_registry *, const struct stow_op *, const struct digest *,
+                        const void *data, size_t len, struct stow_error *);
+/* After the data: the revision's link, and with a tag the tag's index link beside it. */
+int revision_link(struct stow_registry *, const struct stow_op *, const char *name, const char *tag,
+                  const struct digest *, struct stow_error *);
+
+#endif
