@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The state machine of one request.  It must not know the HTTP library, what an action does, nor
+ * wait for anything in the connection's thread.
+ */
+#include "host/serve/exchange.h"
+
+#include "common/clock.h"
+#include "common/text.h"
+
+enum waiting {
+	WAIT_NOTHING = 0,
+	WAIT_ROOM,  /* in the pump, for the body */
+	WAIT_REPLY, /* the answer */
+	WAIT_DATA   /* of a streamed answer */
+};
+
+enum step { STEP_NONE = 0, STEP_START, STEP_WRITE, STEP_FINISH, STEP_READ };
+
+static void run_step(struct work *w);
+
+struct exchange *exchange_new(struct service *service, const struct exchange_hooks *hooks,
+                              const char *trace)
+{
+	struct exchange *x = calloc(1, sizeof *x);
+
+	if (!x)
+		return NULL;
+	if (mutex_init(&x->lock) != 0) {
+		free(x);
+		return NULL;
+	}
+	x->service = service;
+	x->hooks = *hooks;
+	x->work.run = run_step;
+	x->first = -1;
+	x->begun_ns = clock_monotonic();
+	text_copy(x->trace, sizeof x->trace, trace);
+	reply_init(&x->reply);
+	buf_init(&x->collected, STOW_MANIFEST_MAX);
+	mutex_lock(&x->lock);
+	x->refs = 1;
+	mutex_unlock(&x->lock);
+	return x;
+}
+
+struct stow_op exchange_op(struct exchange *x, int64_t timeout)
+{
+	return (struct stow_op){
+		.size = sizeof(struct stow_op),
+		.deadline_ns = clock_monotonic() + timeout,
+		.cancel = &x->cancel,
+		.requests = &x->requests,
+		.trace = x->trace,
+	};
+}
+
+/* The handles that only a worker may close, since closing may wait for the store. */
+static void close_handles(struct exchange *x)
+{
+	if (x->upload) {
+		/* the client's cancel must not keep the clean-up from happening */
+		struct stow_op op = {
+			.size = sizeof op,
+			.deadline_ns = clock_monotonic() + 10 * CLOCK_SECOND,
+			.requests = &x->requests,
+			.trace = x->trace,
+		};
+
+		stow_upload_close(x->upload, &op);
+		x->upload = NULL;
+	}
+	stow_reader_close(x->reader);
+	x->reader = NULL;
+}
+
+static void free_exchange(struct exchange *x)
+{
+	close_handles(x);
+	__atomic_sub_fetch(&x->service->manifest_bytes, x->collected_counted, __ATOMIC_RELAXED);
+	buf_done(&x->collected);
+	reply_done(&x->reply);
+	request_done(&x->request);
+	mutex_lock(&x->lock);
+	pump_done(&x->pump);
+	mutex_unlock(&x->lock);
+	mutex_done(&x->lock);
+	free(x);
+}
+
+/* What a worker is to do next. */
+static enum step next_step_locked(const struct exchange *x) REQUIRES(x->lock);
+static enum step next_step_locked(const struct exchange *x)
+{
+	size_t len;
+
+	if (x->gone || x->failed || !x->action)
+		return STEP_NONE;
+	if (x->replied)
+		return x->reader && !x->read_over && pump_has_space(&x->pump) ? STEP_READ
+		                                                              : STEP_NONE;
+	if (!x->started && x->body == BODY_STREAM)
+		return STEP_START;
+	if (pump_data(&x->pump, &len))
+		return STEP_WRITE;
+	return x->whole ? STEP_FINISH : STEP_NONE;
+}
+
+/* Puts it into a worker's hands where there is something to do. A worker is also needed to close
+ * what a client left open. */
+static void kick_locked(struct exchange *x) REQUIRES(x->lock);
+static void kick_locked(struct exchange *x)
+{
+	if (x->working)
+		return;
+	if (next_step_locked(x) == STEP_NONE && !(x->gone && (x->upload || x->reader)))
+		return;
+	x->working = true;
+	x->refs++;
+	x->work.stream = x->body == BODY_STREAM || x->reader != NULL;
+	workers_push(x->service->workers, &x->work);
+}
+
+/* Is what the connection waits for there? */
+static bool is_ready_locked(const struct exchange *x, int waiting) REQUIRES(x->lock);
+static bool is_ready_locked(const struct exchange *x, int waiting)
+{
+	size_t len;
+
+	switch (waiting) {
+	case WAIT_ROOM:
+		return x->failed || pump_has_space(&x->pump);
+	case WAIT_REPLY:
+		return x->replied;
+	case WAIT_DATA:
+		return x->read_over || pump_data(&x->pump, &len);
+	default:
+		return false;
+	}
+}
+
+static void wake_locked(struct exchange *x) REQUIRES(x->lock);
+static void wake_locked(struct exchange *x)
+{
+	if (x->gone || x->waiting == WAIT_NOTHING)
+		return;
+	if (!x->stopping && !is_ready_locked(x, x->waiting))
+		return;
+	x->waiting = WAIT_NOTHING;
+	x->hooks.resume(x->hooks.arg);
+}
+
+/* The connection may be asked again while a suspension is under way: that is no second one. */
+static enum exchange_want wait_locked(struct exchange *x, int what) REQUIRES(x->lock);
+static enum exchange_want wait_locked(struct exchange *x, int what)
+{
+	if (x->stopping)
+		return EXCHANGE_CLOSE;
+	if (x->waiting == WAIT_NOTHING)
+		x->hooks.suspend(x->hooks.arg);
+	x->waiting = what;
+	return EXCHANGE_WAIT;
+}
+
+/* ---- the worker's side ---- */
+
+static bool do_write(struct exchange *x, const char *data, size_t len)
+{
+	if (!x->action->write(x, data, len))
+		return false;
+	x->body_len += (int64_t)len;
+	return true;
+}
+
+/* One step of a streamed answer: what the store has ready, at most a slot. */
+static void do_read(struct exchange *x, char *buf, size_t room)
+{
+	struct stow_op op = exchange_op(x, x->service->request_timeout);
+	struct stow_error err = { 0 };
+	int64_t left;
+	size_t len = 0;
+	int status = STOW_ENOMEM;
+
+	mutex_lock(&x->lock);
+	left = x->reply.stream - x->read_len;
+	mutex_unlock(&x->lock);
+	if (room > (size_t)left)
+		room = (size_t)left;
+	if (buf)
+		status = stow_reader_read(x->reader, &op, buf, room, &len, &err);
+	else
+		text_copy(err.message, sizeof err.message, "out of memory");
+	if (status == STOW_OK && len == 0)
+		text_copy(err.message, sizeof err.message, "the store ended before the blob did");
+	if (status != STOW_OK || len == 0)
+		sink_event(x->service->sink, STOW_LOG_ERROR, x->action->label, x->trace,
+		           "answer cut at byte %lld of %lld: %s",
+		           (long long)(x->reply.stream - left), (long long)x->reply.stream,
+		           err.message);
+	mutex_lock(&x->lock);
+	if (status != STOW_OK || len == 0) {
+		x->read_over = x->broken = true;
+	} else {
+		pump_add(&x->pump, len, true);
+		x->read_len += (int64_t)len;
+		x->read_over = x->read_len == x->reply.stream;
+	}
+	mutex_unlock(&x->lock);
+}
+
+static void do_step(struct exchange *x, enum step step)
+{
+	const char *data = NULL;
+	char *space = NULL;
+	size_t len = 0;
+	bool good = true;
+
+	mutex_lock(&x->lock);
+	if (step == STEP_WRITE)
+		data = pump_data(&x->pump, &len);
+	else if (step == STEP_READ)
+		space = pump_space(&x->pump, &len);
+	mutex_unlock(&x->lock);
+	if (step == STEP_READ) {
+		do_read(x, space, len);
+		return;
+	}
+	if (step == STEP_START)
+		good = !x->action->start || x->action->start(x);
+	else if (step == STEP_WRITE)
+		good = do_write(x, data, len);
+	else
+		x->action->finish(x);
+	/* before the answer can go out: who got it finds nothing left */
+	if (!good)
+		close_handles(x);
+	mutex_lock(&x->lock);
+	if (step == STEP_START)
+		x->started = true;
+	if (step == STEP_WRITE)
+		pump_drop(&x->pump, len);
+	if (step == STEP_FINISH)
+		x->replied = true;
+	if (!good) {
+		x->failed = true;
+		x->replied = x->whole;
+	}
+	mutex_unlock(&x->lock);
+}
+
+static void run_step(struct work *w)
+{
+	struct exchange *x = (struct exchange *)w; /* its first member */
+	enum step step;
+	bool last;
+
+	mutex_lock(&x->lock);
+	step = next_step_locked(x);
+	mutex_unlock(&x->lock);
+	if (step != STEP_NONE)
+		do_step(x, step);
+	mutex_lock(&x->lock);
+	if (x->gone) {
+		mutex_unlock(&x->lock);
+		close_handles(x);
+		mutex_lock(&x->lock);
+	}
+	x->working = false;
+	kick_locked(x);
+	wake_locked(x);
+	last = --x->refs == 0;
+	mutex_unlock(&x->lock);
+	if (last)
+		free_exchange(x);
+}
+
+/* ---- the connection's side ---- */
+
+enum exchange_want exchange_begin(struct exchange *x)
+{
+	enum exchange_want want = EXCHANGE_MORE;
+	int64_t length = x->request.length;
+	bool good;
+
+	x->body = x->action ? x->action->body : BODY_DISCARD;
+	good = x->action && (!x->action->check || x->action->check(x));
+	mutex_lock(&x->lock);
+	if (!good) {
+		x->failed = true;
+		/* a small body is read first: a client that is still sending would not see the
+		 * answer of a closed connection. Without a body the answer waits for the end, since
+		 * one before it costs the connection. */
+		if (length > x->service->max_discard || x->reply.close ||
+		    (length != 0 && request_expects(&x->request))) {
+			x->whole = x->replied = true;
+			x->reply.close = true;
+			want = EXCHANGE_REPLY;
+		}
+	} else {
+		kick_locked(x);
+	}
+	mutex_unlock(&x->lock);
+	return want;
+}
+
+/* The rest of a body that nobody wants. */
+static enum exchange_want discard_locked(struct exchange *x, size_t *len) REQUIRES(x->lock);
+static enum exchange_want discard_locked(struct exchange *x, size_t *len)
+{
+	int64_t left = x->request.length < 0 ? 0 : x->request.length - x->received;
+
+	x->received += (int64_t)*len;
+	x->discarded += (int64_t)*len;
+	*len = 0;
+	if (x->discarded > x->service->max_discard || left > x->service->max_discard)
+		return EXCHANGE_CLOSE;
+	return EXCHANGE_MORE;
+}
+
+static enum exchange_want collect_locked(struct exchange *x, const char *data, size_t *len)
+	REQUIRES(x->lock);
+static enum exchange_want collect_locked(struct exchange *x, const char *data, size_t *len)
+{
+	struct service *s = x->service;
+	int64_t more = (int64_t)*len;
+
+	if (__atomic_add_fetch(&s->manifest_bytes, more, __ATOMIC_RELAXED) > s->manifest_memory) {
+		__atomic_sub_fetch(&s->manifest_bytes, more, __ATOMIC_RELAXED);
+		reply_header(&x->reply, "Retry-After", "1");
+		reply_error(&x->reply, 503, "UNAVAILABLE", "too many manifests at once", NULL);
+		x->failed = true;
+		return discard_locked(x, len);
+	}
+	x->collected_counted += more;
+	switch (buf_add(&x->collected, data, *len)) {
+	case STOW_OK:
+		x->received += more;
+		*len = 0;
+		return EXCHANGE_MORE;
+	case STOW_ERANGE:
+		reply_error(&x->reply, 413, "MANIFEST_INVALID", "the manifest is over 4 MiB", NULL);
+		break;
+	default:
+		reply_error(&x->reply, 500, "UNKNOWN", "internal error", NULL);
+		break;
+	}
+	x->failed = true;
+	return discard_locked(x, len);
+}
+
+static enum exchange_want stream_locked(struct exchange *x, const char *data, size_t *len)
+	REQUIRES(x->lock);
+static enum exchange_want stream_locked(struct exchange *x, const char *data, size_t *len)
+{
+	while (*len > 0) {
+		size_t room, n;
+		char *space = pump_space(&x->pump, &room);
+
+		if (!space && room > 0)
+			return EXCHANGE_CLOSE;
+		if (!space)
+			return wait_locked(x, WAIT_ROOM);
+		n = *len < room ? *len : room;
+		memcpy(space, data, n);
+		pump_add(&x->pump, n, false);
+		x->received += (int64_t)n;
+		data += n;
+		*len -= n;
+		kick_locked(x);
+	}
+	return EXCHANGE_MORE;
+}
+
+enum exchange_want exchange_take(struct exchange *x, const char *data, size_t *len)
+{
+	enum exchange_want want;
+
+	mutex_lock(&x->lock);
+	if (x->failed || x->body == BODY_DISCARD)
+		want = discard_locked(x, len);
+	else if (x->body == BODY_COLLECT)
+		want = collect_locked(x, data, len);
+	else
+		want = stream_locked(x, data, len);
+	mutex_unlock(&x->lock);
+	return want;
+}
+
+enum exchange_want exchange_end(struct exchange *x)
+{
+	enum exchange_want want;
+
+	mutex_lock(&x->lock);
+	if (!x->whole) {
+		x->whole = true;
+		pump_flush(&x->pump);
+	}
+	if (x->failed)
+		x->replied = true;
+	kick_locked(x);
+	want = x->replied ? EXCHANGE_REPLY : wait_locked(x, WAIT_REPLY);
+	mutex_unlock(&x->lock);
+	return want;
+}
+
+ssize_t exchange_read(struct exchange *x, char *buf, size_t cap)
+{
+	const char *data;
+	size_t len;
+	ssize_t ret;
+
+	mutex_lock(&x->lock);
+	data = pump_data(&x->pump, &len);
+	if (data && len > 0) {
+		if (len > cap)
+			len = cap;
+		memcpy(buf, data, len);
+		pump_drop(&x->pump, len);
+		x->sent += (int64_t)len;
+		ret = (ssize_t)len;
+	} else if (x->read_over) {
+		ret = -1;
+	} else {
+		ret = 0;
+	}
+	kick_locked(x);
+	if (ret == 0 && wait_locked(x, WAIT_DATA) == EXCHANGE_CLOSE)
+		ret = -1;
+	mutex_unlock(&x->lock);
+	return ret;
+}
+
+bool exchange_wants_body(struct exchange *x, int64_t *ret_received)
+{
+	bool wants;
+
+	mutex_lock(&x->lock);
+	*ret_received = x->received;
+	wants = !x->whole && x->waiting == WAIT_NOTHING;
+	mutex_unlock(&x->lock);
+	return wants;
+}
+
+void exchange_stop(struct exchange *x)
+{
+	mutex_lock(&x->lock);
+	__atomic_store_n(&x->cancel, 1, __ATOMIC_RELAXED);
+	x->stopping = true;
+	wake_locked(x);
+	mutex_unlock(&x->lock);
+}
+
+void exchange_leave(struct exchange *x)
+{
+	bool last;
+
+	mutex_lock(&x->lock);
+	x->gone = true;
+	__atomic_store_n(&x->cancel, 1, __ATOMIC_RELAXED);
+	kick_locked(x);
+	last = --x->refs == 0;
+	mutex_unlock(&x->lock);
+	if (last)
+		free_exchange(x);
+}

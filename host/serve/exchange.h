@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request from its headers to its answer: a small state machine between the thread that
+ * moves the connection's bytes, which never waits, and workers, which do one bounded step at a
+ * time.
+ *
+ *   begin -> body* -> end -> reply [-> read*] -> over
+ *
+ * It promises that at most one worker is in an exchange at a time, that a client that went away
+ * ends it without its upload being sealed, that a fault in mid-body is answered after the rest of
+ * the body was read or ends the connection, and that what it suspended it resumes.  It knows
+ * neither the HTTP library nor the registry: the actions know the one, the server the other.
+ */
+#ifndef SERVE_EXCHANGE_H
+#define SERVE_EXCHANGE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <stdint.h>
+#include <stowage/registry.h>
+
+#include "common/buf.h"
+#include "common/thread.h"
+#include "host/serve/log.h"
+#include "host/serve/pump.h"
+#include "host/serve/reply.h"
+#include "host/serve/request.h"
+#include "host/serve/workers.h"
+
+struct exchange;
+
+/* What all exchanges of a host share; filled before the first and not changed after. */
+struct service {
+	struct stow_registry *registry;
+	struct workers *workers;
+	const struct sink *sink;
+	int64_t request_timeout, commit_timeout; /* ns */
+	int64_t max_discard;
+	int64_t manifest_memory;
+	bool relative_urls;
+	int64_t manifest_bytes; /* in use; atomic */
+};
+
+enum exchange_body {
+	BODY_DISCARD = 0, /* the action wants none */
+	BODY_COLLECT,     /* whole in memory, up to STOW_MANIFEST_MAX */
+	BODY_STREAM       /* handed to write as it comes */
+};
+
+/* What a route does for a method.  All but check run in a worker and may wait for the store. */
+struct action {
+	int kind;   /* enum route_kind */
+	int method; /* enum method; HEAD goes where GET does */
+	const char *label;
+	int body; /* enum exchange_body; check may choose another in the exchange */
+	/* Grammar only, in the connection's thread. false: the reply is made. NULL: nothing. */
+	bool (*check)(struct exchange *);
+	/* Before the body is handed on. false: the reply is made. NULL: nothing to do. */
+	bool (*start)(struct exchange *);
+	/* Likewise. */
+	bool (*write)(struct exchange *, const char *data, size_t len);
+	/* After the body; makes the reply. */
+	void (*finish)(struct exchange *);
+};
+
+/* The connection's side of waiting. Both are called under the exchange's lock. */
+struct exchange_hooks {
+	void (*suspend)(void *arg);
+	void (*resume)(void *arg);
+	void *arg;
+};
+
+struct exchange {
+	struct work work;
+	struct service *service;
+	struct exchange_hooks hooks;
+	char trace[20];
+	int64_t begun_ns;
+
+	/* Set before begin, then read by all. */
+	struct request request;
+	const struct action *action;
+	int body;
+
+	/* The one worker's, and the server's once the reply is made. */
+	struct reply reply;
+	struct buf collected;
+	int64_t collected_counted; /* of service.manifest_bytes */
+	int64_t body_len;          /* bytes that write has seen */
+	struct stow_upload *upload;
+	struct stow_reader *reader;
+	int64_t offset;      /* of the upload's token */
+	int64_t first, last; /* Content-Range; first -1 if there is none */
+
+	uint32_t cancel;   /* atomic; the word of every call's op */
+	uint64_t requests; /* atomic; what the store was asked */
+
+	struct mutex lock;
+	struct pump pump;
+	unsigned refs;
+	bool started;
+	bool failed;    /* reply made before the body ended */
+	bool whole;     /* the body has ended */
+	bool replied;   /* reply made, to be sent now */
+	bool working;   /* queued or in a worker */
+	bool gone;      /* the connection will not look again */
+	bool stopping;  /* never suspend again */
+	bool read_over; /* the reader ended, or broke */
+	bool broken;
+	int waiting; /* enum: what the suspended connection waits for */
+	int64_t received, discarded;
+	int64_t sent, read_len;
+};
+
+enum exchange_want {
+	EXCHANGE_MORE,  /* go on with what comes next */
+	EXCHANGE_WAIT,  /* suspended by the hook; ask again when resumed */
+	EXCHANGE_REPLY, /* reply is complete: send it */
+	EXCHANGE_CLOSE  /* end the connection without an answer */
+};
+
+/* NULL where memory ran out. The caller holds one reference until exchange_leave. */
+struct exchange *exchange_new(struct service *, const struct exchange_hooks *, const char *trace);
+
+/* The connection's side; one thread. */
+/* The request is complete and action chosen (NULL: reply is already made). */
+enum exchange_want exchange_begin(struct exchange *);
+/* Takes bytes of the body; *len becomes what was left over. */
+enum exchange_want exchange_take(struct exchange *, const char *data, size_t *len);
+/* The body has ended. To be asked again after each wait. */
+enum exchange_want exchange_end(struct exchange *);
+/* Bytes of the streamed answer: more than 0, 0 for a wait, -1 where it broke off. */
+ssize_t exchange_read(struct exchange *, char *buf, size_t cap);
+/* The connection is done with it, one way or the other. */
+void exchange_leave(struct exchange *);
+/* From any thread: is the connection now waiting for more of the body? *ret_received always. */
+bool exchange_wants_body(struct exchange *, int64_t *ret_received);
+/* From any thread: gives up what is under way, never suspends again. */
+void exchange_stop(struct exchange *);
+
+/* For actions: the circumstances of a call from now on. */
+struct stow_op exchange_op(struct exchange *, int64_t timeout);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sink of events and requests.  It must not know what they mean, nor wait for anything but
+ * the write itself.
+ */
+#include "host/serve/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/text.h"
+#include "host/serve/reply.h"
+
+#define LINE_MAX_LEN ((size_t)64 * 1024)
+
+static const char *const level_names[] = { "error", "warning", "info", "debug" };
+
+int sink_open(struct sink *s, const struct stow_config *config, struct stow_error *err)
+{
+	const char *level = stow_config_string(config, "log", "level");
+	const char *format = stow_config_string(config, "log", "format");
+
+	memset(s, 0, sizeof *s);
+	s->events = STDERR_FILENO;
+	s->requests = STDOUT_FILENO;
+	s->access = stow_config_number(config, "log", "accesslog") != 0;
+	s->level = -1;
+	for (int32_t i = STOW_LOG_ERROR; i <= STOW_LOG_DEBUG; i++) {
+		if (level && strcmp(level, level_names[i]) == 0)
+			s->level = i;
+	}
+	if (s->level < 0)
+		return error_set(err, STOW_EINVAL, "config",
+		                 "[log] level = %s: expected error, warning, info or debug",
+		                 level ? level : "");
+	s->json = format && strcmp(format, "json") == 0;
+	if (!s->json && (!format || strcmp(format, "text") != 0))
+		return error_set(err, STOW_EINVAL, "config",
+		                 "[log] format = %s: expected text or json", format ? format : "");
+	return STOW_OK;
+}
+
+static void add_key(const struct sink *s, struct buf *b, const char *key)
+{
+	if (s->json)
+		buf_addf(b, "%s\"%s\":", b->len ? "," : "{", key);
+	else
+		buf_addf(b, "%s%s=", b->len ? " " : "", key);
+}
+
+static bool is_bare(const char *value)
+{
+	for (const char *p = value; *p; p++) {
+		if (*p <= ' ' || *p == '"' || *p == '=' || *p == '\\' || *p == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static void add_text(const struct sink *s, struct buf *b, const char *key, const char *value)
+{
+	if (!value || !*value)
+		return;
+	add_key(s, b, key);
+	/* logfmt quotes as JSON does, and only where it must */
+	if (s->json || !is_bare(value))
+		reply_json_string(b, value);
+	else
+		buf_adds(b, value);
+}
+
+static void add_number(const struct sink *s, struct buf *b, const char *key, int64_t value)
+{
+	add_key(s, b, key);
+	buf_addf(b, "%lld", (long long)value);
+}
+
+static void add_time(const struct sink *s, struct buf *b)
+{
+	int64_t now = clock_real();
+	char date[24], text[40];
+
+	text_format_rfc3339(date, now / CLOCK_SECOND);
+	/* the seconds' form with milliseconds put before its Z */
+	text_format(text, sizeof text, "%.19s.%03dZ", date,
+	            (int)(now % CLOCK_SECOND / CLOCK_MILLISECOND));
+	add_text(s, b, "time", text);
+}
+
+/* One write a line, so that lines of threads and processes do not mix. */
+static void put_line(const struct sink *s, int fd, struct buf *b)
+{
+	const char *p;
+	size_t left;
+
+	buf_adds(b, s->json ? "}\n" : "\n");
+	if (buf_status(b) != STOW_OK)
+		return;
+	p = b->data;
+	left = b->len;
+	while (left > 0) {
+		ssize_t n = write(fd, p, left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		p += n;
+		left -= (size_t)n;
+	}
+}
+
+static void put_event(const struct sink *s, int32_t level, const char *component, const char *trace,
+                      const char *message)
+{
+	struct buf cleanup_buf b;
+
+	buf_init(&b, LINE_MAX_LEN);
+	if (level < STOW_LOG_ERROR || level > STOW_LOG_DEBUG)
+		level = STOW_LOG_DEBUG;
+	if (level > s->level)
+		return;
+	add_time(s, &b);
+	add_text(s, &b, "level", level_names[level]);
+	add_text(s, &b, "component", component);
+	add_text(s, &b, "request", trace);
+	add_text(s, &b, "msg", message);
+	put_line(s, s->events, &b);
+}
+
+void sink_write(void *arg, int32_t level, const char *component, const char *line)
+{
+	const struct sink *s = arg;
+
+	put_event(s, level, component, NULL, line);
+}
+
+void sink_event(const struct sink *s, int32_t level, const char *component, const char *trace,
+                const char *fmt, ...)
+{
+	struct buf cleanup_buf b;
+	va_list ap;
+
+	buf_init(&b, LINE_MAX_LEN / 8);
+	va_start(ap, fmt);
+	buf_addv(&b, fmt, ap);
+	va_end(ap);
+	put_event(s, level, component, trace, buf_text(&b));
+}
+
+void sink_request(const struct sink *s, const struct sink_request *r)
+{
+	struct buf cleanup_buf b;
+
+	buf_init(&b, LINE_MAX_LEN);
+	if (!s->access)
+		return;
+	add_time(s, &b);
+	add_text(s, &b, "request", r->trace);
+	add_text(s, &b, "remote", r->remote);
+	add_text(s, &b, "method", r->method);
+	add_text(s, &b, "path", r->target);
+	add_number(s, &b, "status", r->status);
+	if (r->broken)
+		add_text(s, &b, "broken", "yes");
+	add_number(s, &b, "received", r->received);
+	add_number(s, &b, "sent", r->sent);
+	add_number(s, &b, "duration_us", r->duration_ns / 1000);
+	add_number(s, &b, "store_requests", (int64_t)r->store_requests);
+	add_text(s, &b, "agent", r->agent);
+	put_line(s, s->requests, &b);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where lines go: events to standard error, one line a request to standard output, each written
+ * whole, as key=value or JSON.  Control characters never reach a line; secrets are never given to
+ * it.  It knows nothing of requests but their fields.
+ */
+#ifndef SERVE_LOG_H
+#define SERVE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stowage/config.h>
+
+struct sink {
+	int32_t level; /* enum stow_level: what is worse or equal is written */
+	bool json;
+	bool access;
+	int events, requests; /* descriptors */
+};
+
+/* From [log]; STOW_EINVAL names the key. */
+int sink_open(struct sink *, const struct stow_config *, struct stow_error *);
+/* The form of stow_host.log; arg is the sink. */
+void sink_write(void *arg, int32_t level, const char *component, const char *line);
+/* trace is a request's id, "" or NULL where there is none. */
+void sink_event(const struct sink *, int32_t level, const char *component, const char *trace,
+                const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+struct sink_request {
+	const char *trace, *remote, *method, *target, *agent; /* any may be NULL */
+	int status;             /* 0: the client went away, or nothing could be answered */
+	bool broken;            /* the answer did not reach the client whole */
+	int64_t received, sent; /* bytes of bodies */
+	int64_t duration_ns;
+	uint64_t store_requests;
+};
+void sink_request(const struct sink *, const struct sink_request *);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GET, HEAD, PUT and DELETE of a manifest, by tag or by digest.  It must not know what is in a
+ * manifest.
+ */
+#include "host/serve/actions.h"
+
+/* A reference with ':' can only be meant as a digest; all others as a tag. */
+static bool is_digest(const struct exchange *x)
+{
+	return strchr(x->request.route.reference, ':') != NULL;
+}
+
+static bool check_reference(struct exchange *x)
+{
+	if (is_digest(x))
+		return answer_check_digest(x, x->request.route.reference);
+	if (stow_tag_check(x->request.route.reference) == STOW_OK)
+		return true;
+	if (x->request.method == METHOD_PUT)
+		reply_error(&x->reply, 400, "TAG_INVALID", "not a tag", NULL);
+	else
+		reply_error(&x->reply, 404, "MANIFEST_UNKNOWN", "not known to this registry", NULL);
+	return false;
+}
+
+static void fault(struct exchange *x, int status, const struct stow_error *err)
+{
+	answer_fault(x, status, err, "MANIFEST_UNKNOWN", "MANIFEST_INVALID");
+}
+
+/* Room among all manifests under way; counted until the exchange is over. */
+static bool reserve(struct exchange *x, int64_t size)
+{
+	struct service *s = x->service;
+
+	if (__atomic_add_fetch(&s->manifest_bytes, size, __ATOMIC_RELAXED) <= s->manifest_memory) {
+		x->collected_counted += size;
+		return true;
+	}
+	__atomic_sub_fetch(&s->manifest_bytes, size, __ATOMIC_RELAXED);
+	reply_header(&x->reply, "Retry-After", "1");
+	reply_error(&x->reply, 503, "UNAVAILABLE", "too many manifests at once", NULL);
+	return false;
+}
+
+static void finish_get(struct exchange *x)
+{
+	const struct route *r = &x->request.route;
+	struct stow_op op = exchange_op(x, x->service->request_timeout);
+	struct stow_error err = { 0 };
+	struct stow_manifest *m = NULL;
+	const struct stow_descriptor *d;
+	int status = stow_manifest_get(x->service->registry, &op, r->name, r->reference, &m, &err);
+
+	if (status != STOW_OK) {
+		fault(x, status, &err);
+		return;
+	}
+	d = stow_manifest_descriptor(m);
+	if (!answer_not_modified(x, d->digest) &&
+	    (x->request.method == METHOD_HEAD || reserve(x, d->size))) {
+		x->reply.status = 200;
+		reply_header(&x->reply, "Content-Type", "%s", d->media_type);
+		reply_header(&x->reply, "Docker-Content-Digest", "%s", d->digest);
+		reply_header(&x->reply, "ETag", "\"%s\"", d->digest);
+		if (x->request.method == METHOD_HEAD)
+			x->reply.stream = d->size;
+		else
+			buf_add(&x->reply.body, stow_manifest_data(m), (size_t)d->size);
+	}
+	stow_manifest_free(m);
+}
+
+static bool check_put(struct exchange *x)
+{
+	if (!check_reference(x))
+		return false;
+	if (x->request.length <= STOW_MANIFEST_MAX)
+		return true;
+	reply_error(&x->reply, 413, "MANIFEST_INVALID", "the manifest is over 4 MiB", NULL);
+	return false;
+}
+
+static void add_fault(struct exchange *x, const struct stow_fault *f)
+{
+	int status = 400;
+	const char *code = "MANIFEST_INVALID";
+
+	switch (f->kind) {
+	case STOW_FAULT_DIGEST:
+		code = "DIGEST_INVALID";
+		break;
+	case STOW_FAULT_BLOB_UNKNOWN:
+		code = "MANIFEST_BLOB_UNKNOWN";
+		break;
+	case STOW_FAULT_NAME:
+		code = "NAME_INVALID";
+		break;
+	case STOW_FAULT_UNVERIFIED:
+		code = "MANIFEST_UNVERIFIED";
+		break;
+	case STOW_FAULT_TOO_LARGE:
+		status = 413;
+		break;
+	default:
+		break;
+	}
+	reply_error(&x->reply, status, code, f->message, f->digest);
+}
+
+static void finish_put(struct exchange *x)
+{
+	const struct route *r = &x->request.route;
+	struct stow_op op = exchange_op(x, x->service->request_timeout);
+	struct stow_error err = { 0 };
+	struct stow_descriptor d = { 0 };
+	struct stow_faults *faults = NULL;
+	struct stow_fault f;
+	int status = stow_manifest_put(x->service->registry, &op, r->name, r->reference,
+	                               x->request.header[HEADER_CONTENT_TYPE],
+	                               buf_text(&x->collected), x->collected.len, &d, &faults,
+	                               &err);
+
+	if (status == STOW_OK) {
+		x->reply.status = 201;
+		answer_location(x, "/v2/%s/manifests/%s", r->name, d.digest);
+		reply_header(&x->reply, "Docker-Content-Digest", "%s", d.digest);
+	} else if (stow_faults_count(faults) > 0) {
+		for (size_t i = 0; i < stow_faults_count(faults); i++) {
+			if (stow_faults_at(faults, i, &f) == STOW_OK)
+				add_fault(x, &f);
+		}
+		sink_event(x->service->sink, STOW_LOG_INFO, x->action->label, x->trace, "%s",
+		           err.message);
+	} else {
+		fault(x, status, &err);
+	}
+	stow_faults_free(faults);
+}
+
+static void finish_delete(struct exchange *x)
+{
+	const struct route *r = &x->request.route;
+	struct stow_op op = exchange_op(x, x->service->commit_timeout);
+	struct stow_error err = { 0 };
+	int status;
+
+	if (is_digest(x))
+		status = stow_manifest_delete_tagged(x->service->registry, &op, r->name,
+		                                     r->reference, &err);
+	else
+		status = stow_tag_delete(x->service->registry, &op, r->name, r->reference, &err);
+	if (status == STOW_OK)
+		x->reply.status = 202;
+	else
+		fault(x, status, &err);
+}
+
+const struct action actions_manifests[] = {
+	{ ROUTE_MANIFEST, METHOD_GET, "manifest.get", BODY_DISCARD, check_reference, NULL, NULL,
+	  finish_get },
+	{ ROUTE_MANIFEST, METHOD_PUT, "manifest.put", BODY_COLLECT, check_put, NULL, NULL,
+	  finish_put },
+	{ ROUTE_MANIFEST, METHOD_DELETE, "manifest.delete", BODY_DISCARD, check_reference, NULL,
+	  NULL, finish_delete },
+	{ 0, 0, NULL, 0, NULL, NULL, NULL, NULL },
+};

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The router.  It must not know what a valid name is, nor anything of methods.
+ */
+#include "host/serve/route.h"
+
+#include <stddef.h>
+
+#include "common/text.h"
+
+/* The path of an absolute-form target ("http://host/path"), which a server must take too. */
+static const char *skip_authority(const char *target)
+{
+	const char *p;
+
+	if (text_starts(target, "http://"))
+		p = target + 7;
+	else if (text_starts(target, "https://"))
+		p = target + 8;
+	else
+		return target;
+	p = strchr(p, '/');
+	return p ? p : "/";
+}
+
+/* '+' is a space in a query, and only there. */
+static void decode_value(char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return;
+	for (char *p = copy; *p; p++) {
+		if (*p == '+')
+			*p = ' ';
+	}
+	/* decoding only shortens, so it fits where the value lay */
+	if (text_percent_decode(copy))
+		memcpy(value, copy, strlen(copy) + 1);
+	free(copy);
+}
+
+static void parse_query(struct route *r, char *query)
+{
+	const struct {
+		const char *name;
+		const char **value;
+	} known[] = {
+		{ "digest", &r->digest }, { "digest-algorithm", &r->algorithm },
+		{ "mount", &r->mount },   { "from", &r->from },
+		{ "_state", &r->state },  { "last", &r->last },
+		{ "n", &r->n },
+	};
+
+	while (query) {
+		char *next = strchr(query, '&');
+		char *value;
+
+		if (next)
+			*next++ = '\0';
+		value = strchr(query, '=');
+		if (value)
+			*value++ = '\0';
+		else
+			value = query + strlen(query);
+		for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+			if (strcmp(known[i].name, query) != 0 || *known[i].value)
+				continue;
+			decode_value(value);
+			*known[i].value = value;
+		}
+		query = next;
+	}
+}
+
+/* Where the last `n` segments of path begin; NULL if it has no more than those. */
+static char *cut_right(char *path, int n)
+{
+	char *end = path + strlen(path);
+
+	while (n > 0) {
+		while (end > path && end[-1] != '/')
+			end--;
+		if (end == path)
+			return NULL;
+		if (--n > 0)
+			end--;
+	}
+	return end;
+}
+
+/* A name's segments, decoded in place; an escape must not make a slash. */
+static bool decode_name(char *name)
+{
+	char *out = name;
+
+	for (;;) {
+		char *slash = strchr(name, '/');
+		size_t len;
+
+		if (slash)
+			*slash = '\0';
+		if (!text_percent_decode(name) || strchr(name, '/'))
+			return false;
+		len = strlen(name);
+		memmove(out, name, len);
+		out += len;
+		if (!slash)
+			break;
+		*out++ = '/';
+		name = slash + 1;
+	}
+	*out = '\0';
+	return true;
+}
+
+/* Takes the tail (which begins behind a slash) off path: what is left is the name. */
+static int split(struct route *r, char *path, char *tail, char *reference, int kind)
+{
+	tail[-1] = '\0';
+	if (!decode_name(path))
+		return ROUTE_BROKEN;
+	r->name = path;
+	if (reference) {
+		if (!text_percent_decode(reference))
+			return ROUTE_BROKEN;
+		r->reference = reference;
+	}
+	return kind;
+}
+
+/* path is what follows "/v2/". */
+static int match(struct route *r, char *path)
+{
+	char *last = cut_right(path, 1), *two = cut_right(path, 2), *three = cut_right(path, 3);
+
+	if (*path == '\0')
+		return ROUTE_BASE;
+	if (strcmp(path, "_catalog") == 0)
+		return ROUTE_CATALOG;
+	if (three && text_starts(three, "blobs/uploads/"))
+		return split(r, path, three, *last ? last : NULL,
+		             *last ? ROUTE_UPLOAD : ROUTE_UPLOADS);
+	if (!two)
+		return ROUTE_UNKNOWN;
+	if (strcmp(two, "tags/list") == 0)
+		return split(r, path, two, NULL, ROUTE_TAGS);
+	if (strcmp(two, "blobs/uploads") == 0)
+		return split(r, path, two, NULL, ROUTE_UPLOADS);
+	if (text_starts(two, "manifests/"))
+		return split(r, path, two, last, ROUTE_MANIFEST);
+	if (text_starts(two, "blobs/"))
+		return split(r, path, two, last, ROUTE_BLOB);
+	return ROUTE_UNKNOWN;
+}
+
+/* An unknown path with broken escapes is still answered as broken. */
+static bool escapes_hold(const char *path)
+{
+	char *copy = strdup(path);
+	bool hold = copy && text_percent_decode(copy);
+
+	free(copy);
+	return hold;
+}
+
+bool route_parse(struct route *ret, const char *target)
+{
+	char *path, *query;
+
+	memset(ret, 0, sizeof *ret);
+	path = strdup(skip_authority(target));
+	if (!path)
+		return false;
+	ret->memory = path;
+	query = strchr(path, '?');
+	if (query) {
+		*query++ = '\0';
+		parse_query(ret, query);
+	}
+	if (!escapes_hold(path)) {
+		ret->v2 = text_starts(path, "/v2/");
+		ret->kind = ROUTE_BROKEN;
+	} else if (strcmp(path, "/") == 0) {
+		ret->kind = ROUTE_ROOT;
+	} else if (strcmp(path, "/v2") == 0) {
+		ret->v2 = true;
+		ret->kind = ROUTE_BASE;
+	} else if (text_starts(path, "/v2/")) {
+		ret->v2 = true;
+		ret->kind = match(ret, path + 4);
+	}
+	return true;
+}
+
+void route_done(struct route *r)
+{
+	free(r->memory);
+	memset(r, 0, sizeof *r);
+}

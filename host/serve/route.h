@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the raw request target to a route: percent-decoded once, segment by segment, and matched
+ * from the right, since repository names contain slashes.  It promises that a slash or a NUL made
+ * by an escape never becomes part of a name's structure; it checks no grammar and knows no store.
+ */
+#ifndef SERVE_ROUTE_H
+#define SERVE_ROUTE_H
+
+#include <stdbool.h>
+
+enum route_kind {
+	ROUTE_UNKNOWN = 0,
+	ROUTE_BROKEN,   /* a broken escape, %00, or an escaped slash in a name */
+	ROUTE_ROOT,     /* / */
+	ROUTE_BASE,     /* /v2/ */
+	ROUTE_CATALOG,  /* /v2/_catalog */
+	ROUTE_TAGS,     /* /v2/<name>/tags/list */
+	ROUTE_MANIFEST, /* /v2/<name>/manifests/<reference> */
+	ROUTE_BLOB,     /* /v2/<name>/blobs/<digest> */
+	ROUTE_UPLOADS,  /* /v2/<name>/blobs/uploads/ */
+	ROUTE_UPLOAD    /* /v2/<name>/blobs/uploads/<uuid> */
+};
+
+struct route {
+	int kind;              /* enum route_kind */
+	bool v2;               /* below /v2 */
+	char *name;            /* decoded, unchecked; NULL where the route has none */
+	const char *reference; /* tag, digest or uuid, decoded, unchecked; NULL likewise */
+	/* query parameters, decoded; the first of a name counts; NULL if absent; a value whose
+	 * escapes are broken stays as it came, which no grammar takes */
+	const char *digest, *algorithm, *mount, *from, *state, *last, *n;
+	char *memory; /* what the above point into */
+};
+
+/* target as it stands in the request line. false where memory ran out. */
+bool route_parse(struct route *ret, const char *target);
+void route_done(struct route *);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command "serve": opens what the configuration names, serves until a signal, takes it all
+ * down again in order.  It must not know how requests are answered.
+ */
+#include "host/serve/serve.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/error.h"
+#include "host/serve/setup.h"
+#include "host/serve/actions.h"
+#include "host/serve/server.h"
+
+struct host {
+	struct stow_config *config;
+	struct sink sink;
+	struct stow_host services;
+	struct stow_store *store;
+	struct stow_registry *registry;
+	struct service service;
+	struct server *server;
+};
+
+static void print_help(void)
+{
+	fputs("usage: stowage serve [-c FILE]\n"
+	      "\n"
+	      "Serves the registry's HTTP API until SIGTERM or SIGINT, then finishes what is\n"
+	      "under way.\n"
+	      "\n"
+	      "  -c, --config FILE  read this configuration file\n"
+	      "      --help         show this text\n"
+	      "\n"
+	      "The environment, STOWAGE_<SECTION>_<KEY>, is stronger than the file;\n"
+	      "\"stowage config --explain\" lists the keys.\n",
+	      stdout);
+}
+
+/* -1 to go on, else the exit status. */
+static int parse_arguments(int argc, char **argv, const char **ret_file)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	optind = 1;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			*ret_file = optarg;
+			break;
+		case 'h':
+			print_help();
+			return 0;
+		default:
+			return setup_bad_option("serve", c, argv);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "stowage: serve takes no argument \"%s\"\n", argv[optind]);
+		return 2;
+	}
+	return -1;
+}
+
+static int64_t number(const struct host *h, const char *key)
+{
+	return stow_config_number(h->config, "http", key);
+}
+
+static int check_number(const struct host *h, const char *key, int64_t least, int64_t most,
+                        struct stow_error *err)
+{
+	int64_t value = number(h, key);
+
+	if (value >= least && value <= most)
+		return STOW_OK;
+	return error_set(err, STOW_EINVAL, "config", "[http] %s = %lld: expected %lld to %lld", key,
+	                 (long long)value, (long long)least, (long long)most);
+}
+
+static int check_numbers(const struct host *h, struct stow_error *err)
+{
+	static const struct {
+		const char *key;
+		int64_t least, most;
+	} limits[] = {
+		{ "threads", 1, 64 },
+		{ "workers", 4, 4096 },
+		{ "maxconnections", 64, 1000000 },
+		{ "maxrequests", 1, 1000000 },
+		{ "maxqueue", 1, 1000000 },
+		{ "idletimeout", CLOCK_SECOND, 86400 * CLOCK_SECOND },
+		{ "requesttimeout", CLOCK_SECOND / 10, 86400 * CLOCK_SECOND },
+		{ "committimeout", CLOCK_SECOND / 10, 86400 * CLOCK_SECOND },
+		{ "draintime", 0, 86400 * CLOCK_SECOND },
+	};
+
+	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+		int status = check_number(h, limits[i].key, limits[i].least, limits[i].most, err);
+
+		if (status != STOW_OK)
+			return status;
+	}
+	return STOW_OK;
+}
+
+/* A store that is away may come back; one that does not exist will not. */
+static int check_store(struct host *h, struct stow_error *err)
+{
+	struct stow_op op = { .size = sizeof op,
+		              .deadline_ns = clock_monotonic() + 15 * CLOCK_SECOND };
+	struct stow_error cause = { 0 };
+	int status = stow_store_check(h->store, &op, &cause);
+
+	if (status == STOW_OK)
+		return STOW_OK;
+	if (!(cause.flags & STOW_ERROR_RETRYABLE) && status != STOW_ETIMEOUT &&
+	    status != STOW_EBUSY)
+		return error_copy(err, &cause);
+	sink_event(&h->sink, STOW_LOG_WARNING, "serve", NULL,
+	           "the store does not answer, serving all the same: %s", cause.message);
+	return STOW_OK;
+}
+
+static int open_host(struct host *h, const char *file, struct stow_error *err)
+{
+	const char *warning;
+	int status = setup_config(file, &h->config, err);
+
+	if (status == STOW_OK)
+		status = sink_open(&h->sink, h->config, err);
+	if (status == STOW_OK)
+		status = check_numbers(h, err);
+	if (status != STOW_OK)
+		return status;
+	for (size_t i = 0; (warning = stow_config_warning(h->config, i)); i++)
+		sink_event(&h->sink, STOW_LOG_WARNING, "config", NULL, "%s", warning);
+	h->services = (struct stow_host){
+		.size = sizeof h->services,
+		.arg = &h->sink,
+		.log = sink_write,
+	};
+	status = stow_store_open(h->config, &h->services, &h->store, err);
+	if (status == STOW_OK)
+		status = check_store(h, err);
+	if (status == STOW_OK)
+		status = stow_registry_open(h->store, h->config, &h->services, &h->registry, err);
+	return status;
+}
+
+static int start_server(struct host *h, struct stow_error *err)
+{
+	struct server_options options = {
+		.listen = stow_config_string(h->config, "http", "listen"),
+		.threads = number(h, "threads"),
+		.max_connections = number(h, "maxconnections"),
+		.max_requests = number(h, "maxrequests"),
+		.max_queue = number(h, "maxqueue"),
+		.idle_timeout = number(h, "idletimeout"),
+		.route = actions_route,
+	};
+	int status;
+
+	h->service = (struct service){
+		.registry = h->registry,
+		.sink = &h->sink,
+		.request_timeout = number(h, "requesttimeout"),
+		.commit_timeout = number(h, "committimeout"),
+		.max_discard = number(h, "maxdiscard"),
+		.manifest_memory = number(h, "manifestmemory"),
+		.relative_urls = number(h, "relativeurls") != 0,
+	};
+	status = workers_start((size_t)number(h, "workers"), &h->service.workers, err);
+	if (status == STOW_OK)
+		status = server_start(&options, &h->service, &h->server, err);
+	return status;
+}
+
+/* Until the first signal; then until all is done or the time is over. A second one ends it. */
+static void serve(struct host *h, const sigset_t *signals)
+{
+	const struct timespec second = { 1, 0 }, tick = { 0, 50 * CLOCK_MILLISECOND };
+	int64_t now, deadline, swept = 0;
+	int number_of;
+	size_t left;
+
+	while ((number_of = sigtimedwait(signals, NULL, &second)) <= 0)
+		server_sweep(h->server);
+	sink_event(&h->sink, STOW_LOG_INFO, "serve", NULL, "signal %d: no new connections",
+	           number_of);
+	server_quiesce(h->server);
+	now = clock_monotonic();
+	deadline = now + number(h, "draintime");
+	while ((left = server_busy(h->server)) > 0 && now < deadline) {
+		if (sigtimedwait(signals, NULL, &tick) > 0)
+			_exit(1);
+		now = clock_monotonic();
+		if (now - swept >= CLOCK_SECOND) {
+			server_sweep(h->server);
+			swept = now;
+		}
+	}
+	if (left > 0)
+		sink_event(&h->sink, STOW_LOG_WARNING, "serve", NULL,
+		           "%zu requests did not end in time and are given up", left);
+}
+
+static void close_host(struct host *h)
+{
+	server_stop(h->server);
+	workers_stop(h->service.workers);
+	stow_registry_close(h->registry);
+	stow_store_close(h->store);
+	stow_config_free(h->config);
+}
+
+int serve_main(int argc, char **argv)
+{
+	struct host h = { 0 };
+	struct stow_error err = { 0 };
+	const char *file = NULL;
+	sigset_t signals;
+	int status = parse_arguments(argc, argv, &file);
+
+	if (status >= 0)
+		return status;
+	/* before any thread is made, so that all inherit it */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	if (pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0 ||
+	    signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
+		fputs("stowage: cannot arrange for signals\n", stderr);
+		return 1;
+	}
+	status = open_host(&h, file, &err);
+	if (status == STOW_OK)
+		status = start_server(&h, &err);
+	if (status == STOW_OK) {
+		fprintf(stderr, "listening on http://%s\n", server_address(h.server));
+		serve(&h, &signals);
+	} else {
+		fprintf(stderr, "stowage: %s\n", err.message);
+	}
+	close_host(&h);
+	return status == STOW_OK ? 0 : 1;
+}

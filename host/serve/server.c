@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libmicrohttpd's callbacks, turned into the calls of exchange.h.  It must not know routes,
+ * registries or what an answer means.
+ */
+#include "host/serve/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/hash.h"
+#include "common/text.h"
+#include "host/serve/listen.h"
+
+/* Memory is connections times this; throughput does not depend on it. */
+#define CONNECTION_MEMORY ((size_t)32 * 1024)
+/* What the library copies at a time of a streamed answer. */
+#define BLOCK ((size_t)64 * 1024)
+
+/* One request as the library sees it. */
+struct transfer {
+	struct server *server;
+	struct MHD_Connection *connection;
+	char *target;
+	struct exchange *exchange; /* from the headers' end on */
+	bool queued;               /* the answer is the library's */
+	bool own;                  /* and its body was a buffer of `body_len` bytes */
+	int64_t body_len;
+	int fd;
+	bool suspect;          /* at the last sweep the client had ended its side */
+	int64_t last_received; /* at the last sweep */
+	struct transfer *next, *prev;
+};
+
+struct server {
+	struct service *service;
+	struct server_options options;
+	struct MHD_Daemon *daemon;
+	char address[LISTEN_ADDRESS_MAX];
+	uint64_t boot;    /* random: request ids of two runs differ */
+	uint64_t counter; /* atomic */
+	bool quiesced;    /* atomic */
+	struct mutex lock;
+	struct transfer *first;
+	size_t busy;
+	bool stopping;
+};
+
+static void suspend(void *arg)
+{
+	struct transfer *t = arg;
+
+	MHD_suspend_connection(t->connection);
+}
+
+static void resume(void *arg)
+{
+	struct transfer *t = arg;
+
+	MHD_resume_connection(t->connection);
+}
+
+/* ---- a request comes in ---- */
+
+/* The raw target, before the library decodes anything of it. */
+static void *take_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+	struct transfer *t = calloc(1, sizeof *t);
+
+	if (!t)
+		return NULL;
+	t->server = cls;
+	t->connection = connection;
+	t->target = strdup(target);
+	return t;
+}
+
+/* The router decodes; the library must not cut at what it decoded. */
+static size_t keep_escapes(void *cls, struct MHD_Connection *connection, char *s)
+{
+	(void)cls;
+	(void)connection;
+	return strlen(s);
+}
+
+static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+	(void)kind;
+	return request_header(cls, name, value) ? MHD_YES : MHD_NO;
+}
+
+static int socket_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info ? info->connect_fd : -1;
+}
+
+static char *remote_address(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	char text[LISTEN_ADDRESS_MAX];
+
+	if (!info || !listen_format(info->client_addr, text))
+		return NULL;
+	return strdup(text);
+}
+
+/* Counted while it is in the list; false while the server stops or has too much to do. */
+static bool enlist(struct transfer *t, bool *ret_stopping)
+{
+	struct server *s = t->server;
+	size_t waiting = workers_waiting(s->service->workers);
+	bool room;
+
+	mutex_lock(&s->lock);
+	*ret_stopping = s->stopping;
+	room = s->busy < (size_t)s->options.max_requests && waiting <= (size_t)s->options.max_queue;
+	s->busy++;
+	t->next = s->first;
+	if (t->next)
+		t->next->prev = t;
+	s->first = t;
+	mutex_unlock(&s->lock);
+	return room;
+}
+
+static void delist(struct transfer *t)
+{
+	struct server *s = t->server;
+
+	mutex_lock(&s->lock);
+	s->busy--;
+	if (t->next)
+		t->next->prev = t->prev;
+	if (t->prev)
+		t->prev->next = t->next;
+	else
+		s->first = t->next;
+	mutex_unlock(&s->lock);
+}
+
+static bool read_head(struct transfer *t, const char *method)
+{
+	struct request *r = &t->exchange->request;
+	int n;
+
+	r->method = request_method(method);
+	text_copy(r->method_text, sizeof r->method_text, method);
+	r->target = t->target;
+	t->target = NULL;
+	r->remote = remote_address(t->connection);
+	n = MHD_get_connection_values(t->connection, MHD_HEADER_KIND, NULL, NULL);
+	if (n < 0 || MHD_get_connection_values(t->connection, MHD_HEADER_KIND, take_header, r) != n)
+		return false;
+	return r->target && route_parse(&r->route, r->target);
+}
+
+/* ---- an answer goes out ---- */
+
+static ssize_t read_answer(void *cls, uint64_t pos, char *buf, size_t max)
+{
+	struct transfer *t = cls;
+	ssize_t n = exchange_read(t->exchange, buf, max);
+
+	(void)pos;
+	return n < 0 ? MHD_CONTENT_READER_END_WITH_ERROR : n;
+}
+
+static struct MHD_Response *make_response(struct transfer *t)
+{
+	struct reply *r = &t->exchange->reply;
+	struct MHD_Response *response;
+	size_t len;
+	char *data;
+
+	reply_finish(r);
+	if (buf_status(&r->body) != STOW_OK || buf_status(&r->headers) != STOW_OK ||
+	    r->status == 0) {
+		reply_reset(r);
+		r->status = 500;
+	}
+	if (r->stream > 0)
+		return MHD_create_response_from_callback((uint64_t)r->stream, BLOCK, read_answer, t,
+		                                         NULL);
+	len = r->body.len;
+	if (len == 0)
+		return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+	data = buf_take(&r->body);
+	response = MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE);
+	if (!response) {
+		free(data);
+		return NULL;
+	}
+	t->own = true;
+	t->body_len = (int64_t)len;
+	return response;
+}
+
+static enum MHD_Result queue_reply(struct transfer *t)
+{
+	struct exchange *x = t->exchange;
+	struct MHD_Response *response = make_response(t);
+	const char *name, *value;
+	size_t cursor = 0;
+	enum MHD_Result result = MHD_YES;
+
+	if (!response)
+		return MHD_NO;
+	while (reply_next_header(&x->reply, &cursor, &name, &value)) {
+		if (MHD_add_response_header(response, name, value) != MHD_YES)
+			result = MHD_NO;
+	}
+	if (x->request.route.v2 &&
+	    MHD_add_response_header(response, "Docker-Distribution-Api-Version", "registry/2.0") !=
+	            MHD_YES)
+		result = MHD_NO;
+	if (MHD_add_response_header(response, "X-Request-Id", x->trace) != MHD_YES)
+		result = MHD_NO;
+	if ((x->reply.close || __atomic_load_n(&t->server->quiesced, __ATOMIC_RELAXED)) &&
+	    MHD_add_response_header(response, "Connection", "close") != MHD_YES)
+		result = MHD_NO;
+	if (result == MHD_YES)
+		result = MHD_queue_response(t->connection, (unsigned)x->reply.status, response);
+	t->queued = result == MHD_YES;
+	MHD_destroy_response(response);
+	return result;
+}
+
+/* ---- the library's callbacks ---- */
+
+static enum MHD_Result begin(struct transfer *t, const char *method)
+{
+	struct exchange_hooks hooks = { suspend, resume, t };
+	struct server *s = t->server;
+	char trace[20];
+	uint64_t id;
+	bool stopping, room;
+
+	id = s->boot + __atomic_add_fetch(&s->counter, 1, __ATOMIC_RELAXED);
+	text_format(trace, sizeof trace, "%016llx", (unsigned long long)id);
+	t->exchange = exchange_new(s->service, &hooks, trace);
+	if (!t->exchange)
+		return MHD_NO;
+	t->fd = socket_of(t->connection);
+	room = enlist(t, &stopping);
+	if (stopping || !read_head(t, method))
+		return MHD_NO;
+	s->options.route(t->exchange);
+	if (!room && t->exchange->action) {
+		t->exchange->action = NULL;
+		reply_header(&t->exchange->reply, "Retry-After", "1");
+		reply_error(&t->exchange->reply, 503, "UNAVAILABLE", "too many requests at once",
+		            NULL);
+	}
+	return exchange_begin(t->exchange) == EXCHANGE_REPLY ? queue_reply(t) : MHD_YES;
+}
+
+static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *data,
+                              size_t *len, void **context)
+{
+	struct transfer *t = *context;
+
+	(void)cls;
+	(void)connection;
+	(void)url;
+	(void)version;
+	if (!t)
+		return MHD_NO;
+	if (!t->exchange)
+		return begin(t, method);
+	if (t->queued) {
+		*len = 0;
+		return MHD_YES;
+	}
+	if (*len > 0)
+		return exchange_take(t->exchange, data, len) == EXCHANGE_CLOSE ? MHD_NO : MHD_YES;
+	switch ((int)exchange_end(t->exchange)) {
+	case EXCHANGE_REPLY:
+		return queue_reply(t);
+	case EXCHANGE_CLOSE:
+		return MHD_NO;
+	default:
+		return MHD_YES;
+	}
+}
+
+static void log_request(const struct transfer *t, bool whole)
+{
+	struct exchange *x = t->exchange;
+	bool body = x->request.method != METHOD_HEAD;
+	char *target;
+	struct sink_request line = {
+		.trace = x->trace,
+		.remote = x->request.remote,
+		.method = x->request.method_text,
+		.agent = x->request.header[HEADER_USER_AGENT],
+		.status = t->queued ? x->reply.status : 0,
+		.broken = !whole,
+		.duration_ns = clock_monotonic() - x->begun_ns,
+		.store_requests = __atomic_load_n(&x->requests, __ATOMIC_RELAXED),
+	};
+
+	mutex_lock(&x->lock);
+	line.received = x->received;
+	line.sent = t->own && body ? t->body_len : x->sent;
+	mutex_unlock(&x->lock);
+	target = request_loggable(&x->request);
+	line.target = target;
+	sink_request(x->service->sink, &line);
+	free(target);
+}
+
+static void complete(void *cls, struct MHD_Connection *connection, void **context,
+                     enum MHD_RequestTerminationCode code)
+{
+	struct transfer *t = *context;
+
+	(void)cls;
+	(void)connection;
+	*context = NULL;
+	if (!t)
+		return;
+	if (t->exchange) {
+		log_request(t, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+		delist(t);
+		exchange_leave(t->exchange);
+	}
+	free(t->target);
+	free(t);
+}
+
+static void log_library(void *cls, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+static void log_library(void *cls, const char *fmt, va_list ap)
+{
+	const struct server *s = cls;
+	char line[512];
+	size_t len;
+
+	/* its lines are about single clients, and end with a line end */
+	if (vsnprintf(line, sizeof line, fmt, ap) < 0)
+		return;
+	len = strlen(line);
+	while (len > 0 && line[len - 1] == '\n')
+		line[--len] = '\0';
+	sink_event(s->service->sink, STOW_LOG_DEBUG, "http", NULL, "%s", line);
+}
+
+/* ---- start and stop ---- */
+
+static int start_daemon(struct server *s, int fd, struct stow_error *err)
+{
+	const struct server_options *o = &s->options;
+	struct MHD_OptionItem pool[] = {
+		{ MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)o->threads, NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	int64_t idle = (o->idle_timeout + CLOCK_SECOND - 1) / CLOCK_SECOND;
+
+	if (o->threads < 2)
+		pool[0] = pool[1];
+	s->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_library, s,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)idle, MHD_OPTION_NOTIFY_COMPLETED,
+		complete, s, MHD_OPTION_URI_LOG_CALLBACK, take_target, s,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+	if (s->daemon)
+		return STOW_OK;
+	return error_errno(err, errno, "http.start", "cannot start the HTTP server on %s",
+	                   s->address);
+}
+
+static void free_server(struct server *s)
+{
+	mutex_done(&s->lock);
+	free(s);
+}
+
+int server_start(const struct server_options *options, struct service *service, struct server **ret,
+                 struct stow_error *err)
+{
+	struct server *s = calloc(1, sizeof *s);
+	int fd = -1, status;
+
+	if (!s)
+		return error_nomem(err, "http.start");
+	if (mutex_init(&s->lock) != 0) {
+		free(s);
+		return error_nomem(err, "http.start");
+	}
+	s->options = *options;
+	s->service = service;
+	if (!hash_random(&s->boot, sizeof s->boot))
+		status = error_set(err, STOW_EIO, "http.start", "no random numbers to be had");
+	else
+		status = listen_open(options->listen, &fd, s->address, err);
+	if (status == STOW_OK)
+		status = start_daemon(s, fd, err);
+	if (status != STOW_OK) {
+		if (fd >= 0)
+			close(fd);
+		free_server(s);
+		return status;
+	}
+	*ret = s;
+	return STOW_OK;
+}
+
+const char *server_address(const struct server *s)
+{
+	return s->address;
+}
+
+void server_quiesce(struct server *s)
+{
+	MHD_socket fd;
+
+	__atomic_store_n(&s->quiesced, true, __ATOMIC_RELAXED);
+	fd = MHD_quiesce_daemon(s->daemon);
+	if (fd != MHD_INVALID_SOCKET)
+		close(fd);
+}
+
+size_t server_busy(struct server *s)
+{
+	size_t n;
+
+	mutex_lock(&s->lock);
+	n = s->busy;
+	mutex_unlock(&s->lock);
+	return n;
+}
+
+/* Has the client closed its side, with nothing left to read? */
+static bool has_ended(int fd)
+{
+	char c;
+
+	return fd >= 0 && recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/*
+ * The library reads until it gets less than it asked for and then waits for the next edge of
+ * epoll; an end that came together with the last bytes makes none, and the request would lie there
+ * until its time is over.  Twice seen without a byte between, it is ended here: shutdown makes an
+ * edge.
+ */
+void server_sweep(struct server *s)
+{
+	mutex_lock(&s->lock);
+	for (struct transfer *t = s->first; t; t = t->next) {
+		int64_t received;
+		bool ended = exchange_wants_body(t->exchange, &received) && has_ended(t->fd);
+
+		if (ended && t->suspect && received == t->last_received)
+			shutdown(t->fd, SHUT_RDWR);
+		t->suspect = ended;
+		t->last_received = received;
+	}
+	mutex_unlock(&s->lock);
+}
+
+void server_stop(struct server *s)
+{
+	if (!s)
+		return;
+	/* nothing may be suspended when the library ends, and nothing may suspend any more */
+	mutex_lock(&s->lock);
+	s->stopping = true;
+	for (struct transfer *t = s->first; t; t = t->next)
+		exchange_stop(t->exchange);
+	mutex_unlock(&s->lock);
+	MHD_stop_daemon(s->daemon);
+	free_server(s);
+}

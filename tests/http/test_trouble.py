@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A store in trouble: unreachable at the start or later, a full disk, a folder that is read-only.
+The client learns what it can use, the log has the cause, reads go on."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+
+import images
+import raw
+import registry
+import stowage
+import tap
+
+BLOB = os.urandom(1 << 20)
+DIGEST = images.digest(BLOB)
+MANIFEST = images.dump({"schemaVersion": 2, "mediaType": images.MANIFEST, "config": {
+    "mediaType": images.CONFIG, "digest": DIGEST, "size": len(BLOB)}, "layers": []})
+
+
+def away(**more):
+    """A server whose bucket is at a port where nobody listens."""
+    env = {"STOWAGE_S3_BUCKET": "bucket", "STOWAGE_S3_REGION": "us-east-1",
+           "STOWAGE_S3_REGIONENDPOINT": f"http://127.0.0.1:{stowage.free_port()}",
+           "STOWAGE_S3_ACCESSKEY": "key", "STOWAGE_S3_SECRETKEY": "very-secret",
+           "STOWAGE_S3_MAXRETRIES": "1", "STOWAGE_DELETE_ENABLED": "yes"}
+    return stowage.Server("s3", env=dict(env, **more))
+
+
+@tap.test
+def store_unreachable_at_the_start():
+    server = away().start()
+    tap.defer(server.stop)
+    tap.ok("level=warning" in server.log(), server.log())
+    tap.equal(raw.ask(server, "GET", "/v2/").status, 200)
+    reply = raw.ask(server, "POST", "/v2/a/b/blobs/uploads/", b"")
+    tap.equal(reply.status, 202, "no request to the store is needed")
+    location = raw.target(reply["Location"])
+    for method, path, body in (
+            ("GET", f"/v2/a/b/blobs/{DIGEST}", None), ("HEAD", f"/v2/a/b/blobs/{DIGEST}", None),
+            ("DELETE", f"/v2/a/b/blobs/{DIGEST}", None), ("GET", "/v2/a/b/manifests/x", None),
+            ("PUT", "/v2/a/b/manifests/x", MANIFEST), ("DELETE", "/v2/a/b/manifests/x", None),
+            ("GET", "/v2/a/b/tags/list", None), ("GET", "/v2/_catalog", None),
+            ("PATCH", location, b"x" * 300000), ("PUT", f"{location}&digest={DIGEST}", BLOB),
+            ("POST", f"/v2/a/b/blobs/uploads/?mount={DIGEST}&from=a/c", b""),
+            ("POST", f"/v2/a/b/blobs/uploads/?digest={DIGEST}", BLOB)):
+        reply = raw.ask(server, method, path, body)
+        tap.equal((method, path, reply.status), (method, path, 503))
+        tap.ok(1 <= int(reply["Retry-After"]) <= 60, repr(reply))
+        if method != "HEAD":
+            tap.equal(reply.codes, ["UNAVAILABLE"])
+        for private in (b"127.0.0.1", b"bucket", b"very-secret", b"curl"):
+            tap.ok(private not in reply.body, repr(reply))
+        tap.ok(f"request={reply['X-Request-Id']} msg=" in server.log(), "the cause is in the log")
+    tap.ok("very-secret" not in server.log(), "no secret in the log")
+
+
+@tap.test
+def store_goes_and_comes_back():
+    minio = stowage.Minio().start()
+    tap.defer(minio.stop)
+    server = stowage.Server("s3", minio=minio, env={"STOWAGE_S3_MAXRETRIES": "1"}).start()
+    tap.defer(server.stop)
+    client = registry.Client(server)
+    client.push_blob("a/b", BLOB)
+    minio.stop()
+    reply = raw.ask(server, "GET", f"/v2/a/b/blobs/{DIGEST}")
+    tap.equal((reply.status, reply.codes), (503, ["UNAVAILABLE"]))
+    minio.start()
+    tap.ok(client.blob("a/b", DIGEST).body == BLOB, "served again")
+
+
+def break_store(server, client, begin, end, what):
+    """Writes fail while the store is broken; reads go on; afterwards all is well."""
+    client.push_blob("a/b", BLOB)
+    client.put_manifest("a/b", "t", MANIFEST, images.MANIFEST)
+    location = raw.target(client.begin_upload("a/b").headers["Location"])
+    begin()
+    before = raw.tree(server.data)
+    big = os.urandom(3 << 20)
+    try:
+        for method, path, body in (
+                ("PATCH", location, big),
+                ("PUT", f"{location}&digest={images.digest(big)}", big),
+                ("POST", f"/v2/a/b/blobs/uploads/?digest={images.digest(big)}", big),
+                ("PUT", "/v2/a/b/manifests/new", MANIFEST + b" " * 3000000)):
+            reply = raw.ask(server, method, path, body,
+                            f"Content-Type: {images.MANIFEST}" if "manifests" in path else "A: b")
+            tap.equal((method, reply.status, reply.codes), (method, 500, ["UNKNOWN"]))
+            tap.ok(what.encode() not in reply.body and b"/" not in reply.body, repr(reply))
+            line = [x for x in server.log().splitlines()
+                    if reply["X-Request-Id"] in x and "level=" in x]
+            tap.ok(line and what in line[0], f"the cause is in the log: {line}")
+        tap.equal(client.blob("a/b", DIGEST).body, BLOB)
+        tap.equal(client.manifest("a/b", "t").body, MANIFEST)
+        tap.equal(raw.ask(server, "GET", "/v2/a/b/manifests/new").status, 404)
+        tap.equal(raw.ask(server, "GET", f"/v2/a/b/blobs/{images.digest(big)}").status, 404)
+        tap.equal(raw.tree(server.data), before, "nothing half visible")
+    finally:
+        end()
+    client.push_blob("a/b", big)
+    client.put_manifest("a/b", "new", MANIFEST, images.MANIFEST)
+
+
+def mount(folder, *options):
+    os.makedirs(folder, exist_ok=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", *options, "stowage-test", folder],
+                          capture_output=True, check=False)
+    if done.returncode != 0:
+        return False
+    tap.defer(lambda: subprocess.run(["umount", "-l", folder], check=True))
+    return True
+
+
+@tap.test
+def disk_full():
+    folder = stowage.temporary()
+    if not mount(folder, "-o", "size=8m"):
+        tap.skip("mount is not allowed here")
+    server = stowage.Server(folder=os.path.join(folder, "data")).start()
+    tap.defer(server.stop)
+    ballast = os.path.join(folder, "ballast")
+
+    def begin():
+        free = shutil.disk_usage(folder).free
+        with open(ballast, "wb") as f:
+            f.write(b"x" * (free - 500000))
+
+    break_store(server, registry.Client(server), begin, lambda: os.remove(ballast),
+                "No space left on device")
+
+
+@tap.test
+def folder_read_only():
+    folder = stowage.temporary()
+    if not mount(folder):
+        tap.skip("mount is not allowed here")
+    server = stowage.Server(folder=os.path.join(folder, "data")).start()
+    tap.defer(server.stop)
+
+    def remount(mode):
+        subprocess.run(["mount", "-o", f"remount,{mode}", folder], check=True)
+
+    break_store(server, registry.Client(server), lambda: remount("ro"), lambda: remount("rw"),
+                "Read-only file system")
+
+
+@tap.test
+def file_size_limit():
+    """Where nothing can be mounted, a limit of the process stands for the quota."""
+    server = stowage.Server().start()
+    tap.defer(server.stop)
+    unlimited = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
+    limit = 2 << 20
+
+    def begin():
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (limit, unlimited[1]))
+
+    def end():
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, unlimited)
+
+    break_store(server, registry.Client(server), begin, end, "File too large")
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Routes from raw targets.  It must not know what the routes do.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "host/serve/route.h"
+
+struct expected {
+	const char *target;
+	int kind;
+	const char *name, *reference;
+};
+
+static const struct expected cases[] = {
+	{ "/", ROUTE_ROOT, NULL, NULL },
+	{ "/v2", ROUTE_BASE, NULL, NULL },
+	{ "/v2/", ROUTE_BASE, NULL, NULL },
+	{ "/v2/?a=b", ROUTE_BASE, NULL, NULL },
+	{ "http://host:5000/v2/", ROUTE_BASE, NULL, NULL },
+	{ "http://host", ROUTE_ROOT, NULL, NULL },
+	{ "/v2/_catalog", ROUTE_CATALOG, NULL, NULL },
+	{ "/v2/a/tags/list", ROUTE_TAGS, "a", NULL },
+	{ "/v2/a/b/c/tags/list", ROUTE_TAGS, "a/b/c", NULL },
+	{ "/v2/tags/list/tags/list", ROUTE_TAGS, "tags/list", NULL },
+	{ "/v2/a/manifests/latest", ROUTE_MANIFEST, "a", "latest" },
+	{ "/v2/x/blobs/uploads/manifests/t", ROUTE_MANIFEST, "x/blobs/uploads", "t" },
+	{ "/v2/a/manifests/", ROUTE_MANIFEST, "a", "" },
+	{ "/v2/a/manifests/sha256%3Aab", ROUTE_MANIFEST, "a", "sha256:ab" },
+	{ "/v2/a/manifests/x%2Fy", ROUTE_MANIFEST, "a", "x/y" },
+	{ "/v2/a/blobs/sha256:ab", ROUTE_BLOB, "a", "sha256:ab" },
+	{ "/v2/manifests/blobs/sha256:ab", ROUTE_BLOB, "manifests", "sha256:ab" },
+	{ "/v2/a/blobs/uploads/", ROUTE_UPLOADS, "a", NULL },
+	{ "/v2/a/blobs/uploads", ROUTE_UPLOADS, "a", NULL },
+	{ "/v2/a/b/blobs/uploads/u-1", ROUTE_UPLOAD, "a/b", "u-1" },
+	{ "/v2/%61/b/tags/list", ROUTE_TAGS, "a/b", NULL },
+	{ "/v2/a/../c/tags/list", ROUTE_TAGS, "a/../c", NULL },
+	{ "/v2/a//b/tags/list", ROUTE_TAGS, "a//b", NULL },
+	{ "/v2//tags/list", ROUTE_TAGS, "", NULL },
+	{ "/v2/a/%2e%2e/tags/list", ROUTE_TAGS, "a/..", NULL },
+	{ "/v2/a%2Fb/tags/list", ROUTE_BROKEN, NULL, NULL },
+	{ "/v2/a%00/tags/list", ROUTE_BROKEN, NULL, NULL },
+	{ "/v2/a/manifests/x%00", ROUTE_BROKEN, NULL, NULL },
+	{ "/v2/a/manifests/%ZZ", ROUTE_BROKEN, NULL, NULL },
+	{ "/v2/a/manifests/%4", ROUTE_BROKEN, NULL, NULL },
+	{ "/v2/a/nothing/%", ROUTE_BROKEN, NULL, NULL },
+	{ "/v2/a", ROUTE_UNKNOWN, NULL, NULL },
+	{ "/v2/tags/list", ROUTE_UNKNOWN, NULL, NULL },
+	{ "/v2/blobs/uploads/", ROUTE_UNKNOWN, NULL, NULL },
+	{ "/v2/a/tags/list/", ROUTE_UNKNOWN, NULL, NULL },
+	{ "/v2/a/referrers/sha256:ab", ROUTE_UNKNOWN, NULL, NULL },
+	{ "/v1/", ROUTE_UNKNOWN, NULL, NULL },
+	{ "*", ROUTE_UNKNOWN, NULL, NULL },
+	{ "", ROUTE_UNKNOWN, NULL, NULL },
+};
+
+static void targets_find_their_routes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct expected *e = &cases[i];
+		struct route r;
+
+		print_message("%s\n", e->target);
+		assert_true(route_parse(&r, e->target));
+		assert_int_equal(r.kind, e->kind);
+		if (e->name)
+			assert_string_equal(r.name, e->name);
+		if (e->reference)
+			assert_string_equal(r.reference, e->reference);
+		route_done(&r);
+	}
+}
+
+static void queries_are_decoded_once(void **state)
+{
+	struct route r;
+
+	(void)state;
+	assert_true(route_parse(&r,
+	                        "/v2/a/blobs/uploads/?mount=sha256%3Aab&from=b%2Fc&n=2&n=3"
+	                        "&last=x+y%2By&digest=%ZZ&_state=&other&digest-algorithm=%2531"));
+	assert_int_equal(r.kind, ROUTE_UPLOADS);
+	assert_string_equal(r.mount, "sha256:ab");
+	assert_string_equal(r.from, "b/c");
+	assert_string_equal(r.n, "2");
+	assert_string_equal(r.last, "x y+y");
+	assert_string_equal(r.digest, "%ZZ");
+	assert_string_equal(r.state, "");
+	assert_string_equal(r.algorithm, "%31");
+	route_done(&r);
+	assert_true(route_parse(&r, "/v2/a/tags/list?&&=&n"));
+	assert_string_equal(r.n, "");
+	assert_null(r.last);
+	route_done(&r);
+}
+
+static void v2_is_known_even_where_nothing_else_is(void **state)
+{
+	struct route r;
+
+	(void)state;
+	assert_true(route_parse(&r, "/v2/nothing"));
+	assert_true(r.v2);
+	route_done(&r);
+	assert_true(route_parse(&r, "/v2/%"));
+	assert_true(r.v2);
+	route_done(&r);
+	assert_true(route_parse(&r, "/v22"));
+	assert_false(r.v2);
+	route_done(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(targets_find_their_routes),
+		cmocka_unit_test(queries_are_decoded_once),
+		cmocka_unit_test(v2_is_known_even_where_nothing_else_is),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
