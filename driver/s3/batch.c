@@ -292,8 +292,8 @@ static int remove_some(struct s3 *s3, const struct stow_op *op, struct removal *
                        struct stow_error *err)
 {
 	char md5_text[TEXT_BASE64_LEN(16) + 1];
-	cleanup_call struct call c;
-	cleanup_buf struct buf body;
+	cleanup_call struct call c = { 0 };
+	cleanup_buf struct buf body = { 0 };
 	uint8_t md5[16];
 
 	call_init(&c, s3, "s3.remove", "POST", NULL);

@@ -68,7 +68,7 @@ void call_done(struct call *c)
 
 static int build_path(struct call *c, struct stow_error *err)
 {
-	cleanup_buf struct buf path;
+	cleanup_buf struct buf path = { 0 };
 	cleanup_free char *full = NULL;
 	size_t len;
 
@@ -94,7 +94,7 @@ static int build_path(struct call *c, struct stow_error *err)
 
 static int build_query(struct call *c, struct stow_error *err)
 {
-	cleanup_buf struct buf query;
+	cleanup_buf struct buf query = { 0 };
 
 	buf_init(&query, QUERY_MAX_LEN);
 	buf_adds(&query, "");
@@ -199,7 +199,7 @@ static int header_lines(struct call *c, struct buf *text, size_t *ret_n, struct 
 static int attempt(struct call *c, const struct stow_op *op, struct stow_error *err)
 {
 	const char *lines[SIGN_HEADERS_MAX + 2] = { NULL }, *p;
-	cleanup_buf struct buf text, url;
+	cleanup_buf struct buf text = { 0 }, url = { 0 };
 	size_t n = 0;
 	int r = STOW_OK;
 

@@ -172,7 +172,7 @@ static int take_page(struct list *l, const struct xml_node *root)
 	char text[16];
 	bool url = xml_text(root, "EncodingType", text, sizeof(text)) && strcmp(text, "url") == 0;
 	bool more = xml_text(root, "IsTruncated", text, sizeof(text)) && strcmp(text, "true") == 0;
-	cleanup_buf struct buf token;
+	cleanup_buf struct buf token = { 0 };
 	bool ok = true;
 
 	l->n = l->at = 0;
@@ -224,8 +224,8 @@ static int accept_page(struct call *c, struct stow_error *err)
 
 static int fetch_page(struct list *l, const struct stow_op *op, struct stow_error *err)
 {
-	cleanup_buf struct buf token;
-	cleanup_call struct call c;
+	cleanup_buf struct buf token = { 0 };
+	cleanup_call struct call c = { 0 };
 	int r;
 
 	call_init(&c, l->s3, "s3.list", "GET", NULL);

@@ -36,7 +36,7 @@ int multipart_begin(struct multipart *m, const struct stow_op *op, const struct 
 {
 	const char *type = put ? put->content_type : NULL;
 	char id[MULTIPART_ID_MAX] = "";
-	cleanup_call struct call c;
+	cleanup_call struct call c = { 0 };
 	int r;
 
 	call_init(&c, m->s3, "s3.write", "POST", m->key);
@@ -204,8 +204,8 @@ int multipart_complete(struct multipart *m, const struct stow_op *op, const stru
                        int64_t size, struct stow_stat *ret, struct stow_error *err)
 {
 	struct stow_stat st = { .size = size };
-	cleanup_buf struct buf body;
-	cleanup_call struct call c;
+	cleanup_buf struct buf body = { 0 };
+	cleanup_call struct call c = { 0 };
 	int r;
 
 	call_init(&c, m->s3, "s3.write", "POST", m->key);
@@ -238,7 +238,7 @@ int multipart_complete(struct multipart *m, const struct stow_op *op, const stru
 int multipart_abort(struct s3 *s3, const struct stow_op *op, const char *key, const char *id,
                     struct stow_error *err)
 {
-	cleanup_call struct call c;
+	cleanup_call struct call c = { 0 };
 	int r;
 
 	call_init(&c, s3, "s3.abort", "DELETE", key);

@@ -96,7 +96,7 @@ int finish_remove(struct call *c, struct stow_error *err)
 int s3_stat(void *self, const struct stow_op *op, const char *key, struct stow_stat *ret,
             struct stow_error *err)
 {
-	cleanup_call struct call c;
+	cleanup_call struct call c = { 0 };
 	int r;
 
 	describe_stat(&c, self, key);
@@ -109,7 +109,7 @@ int s3_stat(void *self, const struct stow_op *op, const char *key, struct stow_s
 int s3_get(void *self, const struct stow_op *op, const char *key, const char *if_match, void *buf,
            size_t cap, size_t *ret_len, struct stow_stat *ret_stat, struct stow_error *err)
 {
-	cleanup_call struct call c;
+	cleanup_call struct call c = { 0 };
 	int r;
 
 	describe_get(&c, self, key, if_match, buf, cap);
@@ -125,7 +125,7 @@ int s3_get(void *self, const struct stow_op *op, const char *key, const char *if
 int s3_put(void *self, const struct stow_op *op, const char *key, const void *data, size_t len,
            const struct stow_put *put, struct stow_stat *ret_stat, struct stow_error *err)
 {
-	cleanup_call struct call c;
+	cleanup_call struct call c = { 0 };
 	int r;
 
 	describe_put(&c, self, key, data, len, put);
@@ -138,7 +138,7 @@ int s3_put(void *self, const struct stow_op *op, const char *key, const void *da
 int s3_remove(void *self, const struct stow_op *op, const char *key, const char *if_match,
               struct stow_error *err)
 {
-	cleanup_call struct call c;
+	cleanup_call struct call c = { 0 };
 	int r;
 
 	describe_remove(&c, self, key);
@@ -164,7 +164,7 @@ static int accept_list(struct call *c, struct stow_error *err)
 int s3_check(void *self, const struct stow_op *op, struct stow_error *err)
 {
 	struct s3 *s3 = self;
-	cleanup_call struct call c;
+	cleanup_call struct call c = { 0 };
 
 	call_init(&c, s3, "s3.check", "GET", NULL);
 	call_query(&c, "list-type", "2");

@@ -95,7 +95,7 @@ static int fetch_uploads(struct s3 *s3, const struct stow_op *op, struct page *p
                          struct stow_error *err)
 {
 	cleanup_free char *key = strdup(p->key_marker), *id = strdup(p->id_marker);
-	cleanup_call struct call c;
+	cleanup_call struct call c = { 0 };
 
 	call_init(&c, s3, "s3.purge", "GET", NULL);
 	if (!key || !id)

@@ -315,7 +315,7 @@ static int first_range(struct reader *r, const struct stow_op *op, struct stow_e
 static int open_by_stat(struct reader *r, const struct stow_op *op, int64_t offset,
                         struct stow_error *err)
 {
-	cleanup_call struct call c;
+	cleanup_call struct call c = { 0 };
 	int s;
 
 	call_init(&c, r->s3, "s3.read", "HEAD", r->key);

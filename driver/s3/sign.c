@@ -117,7 +117,7 @@ static int signature(const struct sign_keys *k, const struct sign_request *r, ch
 {
 	char date[SIGN_DATE_LEN + 1], hex[65];
 	uint8_t key[32], sum[32];
-	cleanup_buf struct buf text;
+	cleanup_buf struct buf text = { 0 };
 
 	buf_init(&text, TEXT_MAX);
 	sign_date(k->seconds, date);
@@ -132,7 +132,7 @@ static int signature(const struct sign_keys *k, const struct sign_request *r, ch
 		return buf_status(&text);
 
 	{
-		cleanup_buf struct buf first;
+		cleanup_buf struct buf first = { 0 };
 
 		buf_init(&first, TEXT_MAX);
 		if (buf_addf(&first, "AWS4%s", k->secretkey) != STOW_OK)
@@ -167,7 +167,7 @@ int sign_presign(const struct sign_keys *k, const char *method, const char *host
 {
 	char date[SIGN_DATE_LEN + 1], seconds[24], hex[65];
 	struct sign_pair pairs[SIGN_QUERY_MAX], host_pair = { "host", host };
-	cleanup_buf struct buf credential, query;
+	cleanup_buf struct buf credential = { 0 }, query = { 0 };
 	size_t m = 0;
 	int r;
 

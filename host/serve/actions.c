@@ -122,7 +122,7 @@ static bool is_host(const char *host)
 void answer_location(struct exchange *x, const char *fmt, ...)
 {
 	const char *host = x->request.header[HEADER_HOST];
-	struct buf cleanup_buf path;
+	struct buf cleanup_buf path = { 0 };
 	va_list ap;
 
 	buf_init(&path, (size_t)8 * 1024);

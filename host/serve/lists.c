@@ -57,7 +57,7 @@ static int add_names(struct exchange *x, struct stow_names *names, int64_t n,
                      struct stow_error *err)
 {
 	struct buf *body = &x->reply.body;
-	struct buf cleanup_buf last;
+	struct buf cleanup_buf last = { 0 };
 	int status = STOW_OK;
 
 	buf_init(&last, (size_t)8 * 1024);

@@ -117,7 +117,7 @@ static void put_line(const struct sink *s, int fd, struct buf *b)
 static void put_event(const struct sink *s, int32_t level, const char *component, const char *trace,
                       const char *message)
 {
-	struct buf cleanup_buf b;
+	struct buf cleanup_buf b = { 0 };
 
 	buf_init(&b, LINE_MAX_LEN);
 	if (level < STOW_LOG_ERROR || level > STOW_LOG_DEBUG)
@@ -142,7 +142,7 @@ void sink_write(void *arg, int32_t level, const char *component, const char *lin
 void sink_event(const struct sink *s, int32_t level, const char *component, const char *trace,
                 const char *fmt, ...)
 {
-	struct buf cleanup_buf b;
+	struct buf cleanup_buf b = { 0 };
 	va_list ap;
 
 	buf_init(&b, LINE_MAX_LEN / 8);
@@ -154,7 +154,7 @@ void sink_event(const struct sink *s, int32_t level, const char *component, cons
 
 void sink_request(const struct sink *s, const struct sink_request *r)
 {
-	struct buf cleanup_buf b;
+	struct buf cleanup_buf b = { 0 };
 
 	buf_init(&b, LINE_MAX_LEN);
 	if (!s->access)

@@ -50,7 +50,7 @@ static int find_header(const char *name)
 
 bool request_header(struct request *r, const char *name, const char *value)
 {
-	struct buf cleanup_buf joined;
+	struct buf cleanup_buf joined = { 0 };
 	int i = find_header(name);
 
 	buf_init(&joined, (size_t)128 * 1024);
@@ -106,7 +106,7 @@ bool request_expects(const struct request *r)
 
 char *request_loggable(const struct request *r)
 {
-	struct buf cleanup_buf b;
+	struct buf cleanup_buf b = { 0 };
 	const char *target = r->target ? r->target : "";
 	const char *query = strchr(target, '?');
 	const char *state = query ? strstr(query, "_state=") : NULL;

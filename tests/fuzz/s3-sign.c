@@ -36,7 +36,7 @@ static size_t times(const struct sign_pair *pairs, size_t n, const char *name, c
 /* Encoded once, in order, nothing lost and nothing added. */
 static void check_query(const struct sign_pair *pairs, size_t n)
 {
-	struct buf cleanup_buf query;
+	struct buf cleanup_buf query = { 0 };
 	struct sign_pair decoded[SIGN_QUERY_MAX];
 	cleanup_free char *copy = NULL;
 	char *p, *before = NULL;
@@ -75,7 +75,7 @@ static void check_query(const struct sign_pair *pairs, size_t n)
 /* The signature as the rules say it is made, over the canonical request given out. */
 static void expected(const struct sign_request *r, char ret[65])
 {
-	struct buf cleanup_buf text;
+	struct buf cleanup_buf text = { 0 };
 	uint8_t a[32], b[32];
 	char hex[65], key[64];
 
@@ -97,7 +97,7 @@ static void expected(const struct sign_request *r, char ret[65])
 
 static void check_header_form(const struct sign_request *r)
 {
-	struct buf cleanup_buf authorization, canonical;
+	struct buf cleanup_buf authorization = { 0 }, canonical = { 0 };
 	char hex[65];
 	size_t lines = 0;
 
@@ -121,7 +121,7 @@ static void check_header_form(const struct sign_request *r)
 static void check_query_form(const char *path, const struct sign_pair *pairs, size_t n)
 {
 	struct sign_pair host = { "host", "bucket.example" };
-	struct buf cleanup_buf query;
+	struct buf cleanup_buf query = { 0 };
 	struct sign_request r = { .method = "GET",
 		                  .path = path,
 		                  .headers = &host,
@@ -157,7 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	cleanup_free char *text = fuzz_text(data, len), *path = NULL;
 	char *rest = text, *method = fuzz_line(&rest), *key = fuzz_line(&rest);
 	struct sign_pair pairs[SIGN_HEADERS_MAX];
-	struct buf cleanup_buf query;
+	struct buf cleanup_buf query = { 0 };
 	size_t n = 0, path_len = text_percent_encode(NULL, 0, key, true);
 
 	while (*rest && n < SIGN_HEADERS_MAX) {

@@ -16,7 +16,7 @@
 
 static void check_text(const struct xml_node *n)
 {
-	struct buf cleanup_buf text;
+	struct buf cleanup_buf text = { 0 };
 	char small[8];
 
 	buf_init(&text, TEXT_MAX);
@@ -86,7 +86,7 @@ static void check_document(const uint8_t *data, size_t len)
 /* What can be written is read as it was. */
 static void check_escape(const char *text)
 {
-	struct buf cleanup_buf document, back;
+	struct buf cleanup_buf document = { 0 }, back = { 0 };
 	struct xml *x;
 
 	buf_init(&document, TEXT_MAX);

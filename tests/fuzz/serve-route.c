@@ -86,7 +86,7 @@ static void add_escaped(struct buf *to, const char *text)
 
 static void check_made(const char *name, const char *reference, const char *value, bool escaped)
 {
-	struct buf cleanup_buf target;
+	struct buf cleanup_buf target = { 0 };
 	struct route r;
 
 	buf_init(&target, (size_t)1 << 20);

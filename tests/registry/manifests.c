@@ -182,7 +182,7 @@ static void test_many_references(void **state)
 	char config[STOW_DIGEST_MAX + 1], layer[STOW_DIGEST_MAX + 1];
 	struct stow_descriptor descriptor;
 	struct stow_faults *faults = NULL;
-	cleanup_buf struct buf text;
+	cleanup_buf struct buf text = { 0 };
 
 	buf_init(&text, MIB);
 	push_blob(f, "a", "{}", 2, sha256("{}", 2, config));

@@ -204,7 +204,7 @@ static void add_nested(struct buf *b, size_t depth)
 
 static void test_limits(void **state)
 {
-	cleanup_buf struct buf text;
+	cleanup_buf struct buf text = { 0 };
 	int kind = 0;
 
 	(void)state;

@@ -51,7 +51,7 @@ static void header_values_cannot_break_out(void **state)
 
 static void json_takes_any_bytes(void **state)
 {
-	struct buf cleanup_buf b;
+	struct buf cleanup_buf b = { 0 };
 
 	(void)state;
 	buf_init(&b, 1000);
