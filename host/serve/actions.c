@@ -10,22 +10,26 @@
 #include "common/text.h"
 #include "host/serve/range.h"
 
-static void finish_base(struct exchange *x)
+/* These two ask nothing of the store, and so of no worker: who looks whether the host is alive gets
+ * an answer while all workers wait. */
+static bool answer_base(struct exchange *x)
 {
 	x->reply.status = 200;
 	reply_header(&x->reply, "Content-Type", "application/json");
 	buf_adds(&x->reply.body, "{}");
+	return false;
 }
 
-static void finish_root(struct exchange *x)
+static bool answer_root(struct exchange *x)
 {
 	x->reply.status = 200;
 	reply_header(&x->reply, "Cache-Control", "no-cache");
+	return false;
 }
 
 static const struct action actions_base[] = {
-	{ ROUTE_BASE, METHOD_GET, "base.get", BODY_DISCARD, NULL, NULL, NULL, finish_base },
-	{ ROUTE_ROOT, METHOD_GET, "root.get", BODY_DISCARD, NULL, NULL, NULL, finish_root },
+	{ ROUTE_BASE, METHOD_GET, "base.get", BODY_DISCARD, answer_base, NULL, NULL, NULL },
+	{ ROUTE_ROOT, METHOD_GET, "root.get", BODY_DISCARD, answer_root, NULL, NULL, NULL },
 	{ 0, 0, NULL, 0, NULL, NULL, NULL, NULL },
 };
 
@@ -103,7 +107,8 @@ void answer_fault(struct exchange *x, int status, const struct stow_error *err,
 	    !__atomic_load_n(&x->cancel, __ATOMIC_RELAXED))
 		level = x->reply.status == 500 ? STOW_LOG_ERROR : STOW_LOG_WARNING;
 	if (x->reply.status == 405)
-		reply_header(&x->reply, "Allow", "GET, HEAD");
+		reply_header(&x->reply, "Allow", "GET, HEAD%s",
+		             x->request.route.kind == ROUTE_MANIFEST ? ", PUT" : "");
 	sink_event(x->service->sink, level, err->where[0] ? err->where : x->action->label, x->trace,
 	           "%s: %s%s%s%s", x->action->label, err->message,
 	           err->request[0] ? " (store request " : "", err->request,
@@ -144,12 +149,14 @@ bool answer_check_digest(struct exchange *x, const char *text)
 	return false;
 }
 
-bool answer_not_modified(struct exchange *x, const char *digest)
+bool answer_not_modified(struct exchange *x, const struct stow_descriptor *d)
 {
-	if (!range_none_match(x->request.header[HEADER_IF_NONE_MATCH], digest))
+	if (!range_none_match(x->request.header[HEADER_IF_NONE_MATCH], d->digest))
 		return false;
 	x->reply.status = 304;
-	reply_header(&x->reply, "ETag", "\"%s\"", digest);
-	reply_header(&x->reply, "Docker-Content-Digest", "%s", digest);
+	/* the library sends a length with it, which must be that of the 200 */
+	x->reply.stream = d->size;
+	reply_header(&x->reply, "ETag", "\"%s\"", d->digest);
+	reply_header(&x->reply, "Docker-Content-Digest", "%s", d->digest);
 	return true;
 }

@@ -31,6 +31,6 @@ void answer_location(struct exchange *, const char *fmt, ...) __attribute__((for
 /* false, and the reply made, where it is not a digest. text may be NULL. */
 bool answer_check_digest(struct exchange *, const char *text);
 /* true, and 304 made, where the client has it already. */
-bool answer_not_modified(struct exchange *, const char *digest);
+bool answer_not_modified(struct exchange *, const struct stow_descriptor *);
 
 #endif

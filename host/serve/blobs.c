@@ -43,7 +43,7 @@ static bool finish_stat(struct exchange *x, struct stow_descriptor *ret)
 		answer_fault(x, status, &err, "BLOB_UNKNOWN", "DIGEST_INVALID");
 		return true;
 	}
-	if (answer_not_modified(x, ret->digest))
+	if (answer_not_modified(x, ret))
 		return true;
 	if (x->request.method != METHOD_HEAD)
 		return false;

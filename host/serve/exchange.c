@@ -10,6 +10,7 @@
 
 enum waiting {
 	WAIT_NOTHING = 0,
+	WAIT_START, /* whether the body is wanted */
 	WAIT_ROOM,  /* in the pump, for the body */
 	WAIT_REPLY, /* the answer */
 	WAIT_DATA   /* of a streamed answer */
@@ -46,9 +47,11 @@ struct exchange *exchange_new(struct service *service, const struct exchange_hoo
 
 struct stow_op exchange_op(struct exchange *x, int64_t timeout)
 {
+	/* waiting for a worker is waiting, too: else a store that answers nothing makes every
+	 * request in the queue wait once more than the one before it */
 	return (struct stow_op){
 		.size = sizeof(struct stow_op),
-		.deadline_ns = clock_monotonic() + timeout,
+		.deadline_ns = clock_monotonic() + timeout - x->queued_for,
 		.cancel = &x->cancel,
 		.requests = &x->requests,
 		.trace = x->trace,
@@ -117,6 +120,7 @@ static void kick_locked(struct exchange *x)
 		return;
 	x->working = true;
 	x->refs++;
+	x->queued_ns = clock_monotonic();
 	x->work.stream = x->body == BODY_STREAM || x->reader != NULL;
 	workers_push(x->service->workers, &x->work);
 }
@@ -128,6 +132,8 @@ static bool is_ready_locked(const struct exchange *x, int waiting)
 	size_t len;
 
 	switch (waiting) {
+	case WAIT_START:
+		return x->started;
 	case WAIT_ROOM:
 		return x->failed || pump_has_space(&x->pump);
 	case WAIT_REPLY:
@@ -177,6 +183,7 @@ static void do_read(struct exchange *x, char *buf, size_t room)
 {
 	struct stow_op op = exchange_op(x, x->service->request_timeout);
 	struct stow_error err = { 0 };
+	int32_t level = STOW_LOG_ERROR;
 	int64_t left;
 	size_t len = 0;
 	int status = STOW_ENOMEM;
@@ -192,8 +199,11 @@ static void do_read(struct exchange *x, char *buf, size_t room)
 		text_copy(err.message, sizeof err.message, "out of memory");
 	if (status == STOW_OK && len == 0)
 		text_copy(err.message, sizeof err.message, "the store ended before the blob did");
+	/* a client that went away is no fault of the store */
+	if (__atomic_load_n(&x->cancel, __ATOMIC_RELAXED))
+		level = STOW_LOG_DEBUG;
 	if (status != STOW_OK || len == 0)
-		sink_event(x->service->sink, STOW_LOG_ERROR, x->action->label, x->trace,
+		sink_event(x->service->sink, level, x->action->label, x->trace,
 		           "answer cut at byte %lld of %lld: %s",
 		           (long long)(x->reply.stream - left), (long long)x->reply.stream,
 		           err.message);
@@ -256,6 +266,7 @@ static void run_step(struct work *w)
 
 	mutex_lock(&x->lock);
 	step = next_step_locked(x);
+	x->queued_for = clock_monotonic() - x->queued_ns;
 	mutex_unlock(&x->lock);
 	if (step != STEP_NONE)
 		do_step(x, step);
@@ -276,29 +287,40 @@ static void run_step(struct work *w)
 
 /* ---- the connection's side ---- */
 
+/* A small body is read first: a client that is still sending would not see the answer of a closed
+ * connection. Without a body the answer waits for the end, since one before it costs the
+ * connection. */
+static enum exchange_want refuse_locked(struct exchange *x) REQUIRES(x->lock);
+static enum exchange_want refuse_locked(struct exchange *x)
+{
+	int64_t length = x->request.length;
+
+	if (length <= x->service->max_discard && !x->reply.close &&
+	    (length == 0 || !request_expects(&x->request)))
+		return EXCHANGE_MORE;
+	x->whole = x->replied = true;
+	x->reply.close = true;
+	return EXCHANGE_REPLY;
+}
+
 enum exchange_want exchange_begin(struct exchange *x)
 {
 	enum exchange_want want = EXCHANGE_MORE;
-	int64_t length = x->request.length;
-	bool good;
+	bool good = true;
 
-	x->body = x->action ? x->action->body : BODY_DISCARD;
-	good = x->action && (!x->action->check || x->action->check(x));
-	mutex_lock(&x->lock);
-	if (!good) {
-		x->failed = true;
-		/* a small body is read first: a client that is still sending would not see the
-		 * answer of a closed connection. Without a body the answer waits for the end, since
-		 * one before it costs the connection. */
-		if (length > x->service->max_discard || x->reply.close ||
-		    (length != 0 && request_expects(&x->request))) {
-			x->whole = x->replied = true;
-			x->reply.close = true;
-			want = EXCHANGE_REPLY;
-		}
-	} else {
-		kick_locked(x);
+	if (!x->begun) {
+		x->begun = true;
+		x->body = x->action ? x->action->body : BODY_DISCARD;
+		good = x->action && (!x->action->check || x->action->check(x));
 	}
+	mutex_lock(&x->lock);
+	if (!good)
+		x->failed = true;
+	kick_locked(x);
+	if (x->failed)
+		want = refuse_locked(x);
+	else if (x->body == BODY_STREAM && x->request.length != 0 && !x->started)
+		want = wait_locked(x, WAIT_START);
 	mutex_unlock(&x->lock);
 	return want;
 }

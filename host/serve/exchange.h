@@ -4,11 +4,12 @@
  * moves the connection's bytes, which never waits, and workers, which do one bounded step at a
  * time.
  *
- *   begin -> body* -> end -> reply [-> read*] -> over
+ *   begin+ -> body* -> end+ -> reply [-> read*] -> over
  *
  * It promises that at most one worker is in an exchange at a time, that a client that went away
- * ends it without its upload being sealed, that a fault in mid-body is answered after the rest of
- * the body was read or ends the connection, and that what it suspended it resumes.  It knows
+ * ends it without its upload being sealed, that a body is taken only when the action wants it, that
+ * a fault in mid-body is answered after the rest of the body was read or ends the connection, and
+ * that what it suspended it resumes.  It knows
  * neither the HTTP library nor the registry: the actions know the one, the server the other.
  */
 #ifndef SERVE_EXCHANGE_H
@@ -53,9 +54,10 @@ struct action {
 	int method; /* enum method; HEAD goes where GET does */
 	const char *label;
 	int body; /* enum exchange_body; check may choose another in the exchange */
-	/* Grammar only, in the connection's thread. false: the reply is made. NULL: nothing. */
+	/* What needs no store, in the connection's thread. false: the reply is made. NULL: nothing
+	 * to do. */
 	bool (*check)(struct exchange *);
-	/* Before the body is handed on. false: the reply is made. NULL: nothing to do. */
+	/* Before the body is taken. false: the reply is made. NULL: nothing to do. */
 	bool (*start)(struct exchange *);
 	/* Likewise. */
 	bool (*write)(struct exchange *, const char *data, size_t len);
@@ -76,6 +78,7 @@ struct exchange {
 	struct exchange_hooks hooks;
 	char trace[20];
 	int64_t begun_ns;
+	bool begun; /* the connection's: check was made */
 
 	/* Set before begin, then read by all. */
 	struct request request;
@@ -91,6 +94,7 @@ struct exchange {
 	struct stow_reader *reader;
 	int64_t offset;      /* of the upload's token */
 	int64_t first, last; /* Content-Range; first -1 if there is none */
+	int64_t queued_for;  /* ns that this step waited for a worker */
 
 	uint32_t cancel;   /* atomic; the word of every call's op */
 	uint64_t requests; /* atomic; what the store was asked */
@@ -110,6 +114,7 @@ struct exchange {
 	int waiting; /* enum: what the suspended connection waits for */
 	int64_t received, discarded;
 	int64_t sent, read_len;
+	int64_t queued_ns; /* since when it waits for a worker */
 };
 
 enum exchange_want {
@@ -123,7 +128,8 @@ enum exchange_want {
 struct exchange *exchange_new(struct service *, const struct exchange_hooks *, const char *trace);
 
 /* The connection's side; one thread. */
-/* The request is complete and action chosen (NULL: reply is already made). */
+/* The head is complete and action chosen (NULL: reply is already made). To be asked again after
+ * each wait. */
 enum exchange_want exchange_begin(struct exchange *);
 /* Takes bytes of the body; *len becomes what was left over. */
 enum exchange_want exchange_take(struct exchange *, const char *data, size_t *len);

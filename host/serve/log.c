@@ -55,7 +55,9 @@ static void add_key(const struct sink *s, struct buf *b, const char *key)
 static bool is_bare(const char *value)
 {
 	for (const char *p = value; *p; p++) {
-		if (*p <= ' ' || *p == '"' || *p == '=' || *p == '\\' || *p == 0x7f)
+		unsigned char c = (unsigned char)*p;
+
+		if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f)
 			return false;
 	}
 	return true;

@@ -58,7 +58,7 @@ static void finish_get(struct exchange *x)
 		return;
 	}
 	d = stow_manifest_descriptor(m);
-	if (!answer_not_modified(x, d->digest) &&
+	if (!answer_not_modified(x, d) &&
 	    (x->request.method == METHOD_HEAD || reserve(x, d->size))) {
 		x->reply.status = 200;
 		reply_header(&x->reply, "Content-Type", "%s", d->media_type);

@@ -16,7 +16,7 @@ const struct stow_option serve_http_options[] = {
 	  "threads that move bytes of connections (1 to 64)" },
 	{ "workers", STOW_OPTION_COUNT, 0, "128", "threads that wait for the store (4 to 4096)" },
 	{ "maxconnections", STOW_OPTION_COUNT, 0, "8192",
-	  "open connections; more are closed without an answer" },
+	  "open connections; more wait until one of them ends" },
 	{ "maxrequests", STOW_OPTION_COUNT, 0, "4096",
 	  "requests under way at once; more are answered 503" },
 	{ "maxqueue", STOW_OPTION_COUNT, 0, "2048",

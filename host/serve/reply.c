@@ -102,6 +102,8 @@ void reply_json_string(struct buf *b, const char *text)
 			buf_addf(b, "\\%c", *s);
 		else if (*s < 0x20 || *s == 0x7f)
 			buf_addf(b, "\\u%04x", (unsigned)*s);
+		else if (len == 2 && s[0] == 0xc2 && s[1] < 0xa0) /* controls, to a terminal */
+			buf_addf(b, "\\u%04x", (unsigned)s[1]);
 		else if (len == 0)
 			buf_addc(b, '?');
 		else

@@ -16,7 +16,7 @@
 struct reply {
 	int status;     /* of HTTP; 0: none yet */
 	bool close;     /* the connection ends after it */
-	int64_t stream; /* length of a streamed body (of HEAD: that it would have); -1: body is it */
+	int64_t stream; /* length of a streamed body (HEAD, 304: that it would have); -1: body is it */
 	unsigned errors;    /* entries in body */
 	struct buf headers; /* name NUL value NUL ... */
 	struct buf body;

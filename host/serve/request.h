@@ -43,11 +43,12 @@ struct request {
 	struct route route;
 	char *header[HEADER_COUNT]; /* joined by ", " where a list came in several lines */
 	unsigned header_times[HEADER_COUNT];
+	bool malformed; /* some header, of these or others, is not what a header may be */
 	int64_t length; /* of the body: 0 none, -1 unknown until it ends */
 };
 
 int request_method(const char *text);
-/* Keeps it if it is one that counts. false where memory ran out. */
+/* Looks at its form, keeps it if it is one that counts. false where memory ran out. */
 bool request_header(struct request *, const char *name, const char *value);
 /* Sets length. false, with a line for the client, where the framing is ambiguous or unknown: then
  * nothing more of the connection can be trusted. */

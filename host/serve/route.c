@@ -11,16 +11,18 @@
 /* The path of an absolute-form target ("http://host/path"), which a server must take too. */
 static const char *skip_authority(const char *target)
 {
-	const char *p;
+	static const char *const schemes[] = { "http://", "https://" };
 
-	if (text_starts(target, "http://"))
-		p = target + 7;
-	else if (text_starts(target, "https://"))
-		p = target + 8;
-	else
-		return target;
-	p = strchr(p, '/');
-	return p ? p : "/";
+	for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+		size_t len = strlen(schemes[i]);
+		const char *path;
+
+		if (strncasecmp(target, schemes[i], len) != 0)
+			continue;
+		path = target + len + strcspn(target + len, "/?");
+		return *path == '/' ? path : "/";
+	}
+	return target;
 }
 
 /* '+' is a space in a query, and only there. */

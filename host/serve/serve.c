@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -16,6 +17,9 @@
 #include "host/serve/setup.h"
 #include "host/serve/actions.h"
 #include "host/serve/server.h"
+
+/* Open files for everything but connections and what their requests read. */
+#define FILES_APART 128
 
 struct host {
 	struct stow_config *config;
@@ -159,12 +163,37 @@ static int open_host(struct host *h, const char *file, struct stow_error *err)
 	return status;
 }
 
+/* A connection takes a file, and so may its request in a store of files. Where the system allows
+ * fewer, connections are what there is less of: else accepting one more makes the store fail. */
+static int64_t limit_connections(struct host *h)
+{
+	int64_t connections = number(h, "maxconnections"), most;
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return connections;
+	if (files.rlim_cur < files.rlim_max) {
+		struct rlimit more = { files.rlim_max, files.rlim_max };
+
+		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+			files = more;
+	}
+	most = files.rlim_cur > INT32_MAX ? INT32_MAX : (int64_t)files.rlim_cur;
+	most = most > 2 * FILES_APART ? (most - FILES_APART) / 2 : most / 4;
+	if (most >= connections)
+		return connections;
+	sink_event(&h->sink, STOW_LOG_WARNING, "serve", NULL,
+	           "[http] maxconnections = %lld: the limit of open files (ulimit -n) allows %lld",
+	           (long long)connections, (long long)most);
+	return most;
+}
+
 static int start_server(struct host *h, struct stow_error *err)
 {
 	struct server_options options = {
 		.listen = stow_config_string(h->config, "http", "listen"),
 		.threads = number(h, "threads"),
-		.max_connections = number(h, "maxconnections"),
+		.max_connections = limit_connections(h),
 		.max_requests = number(h, "maxrequests"),
 		.max_queue = number(h, "maxqueue"),
 		.idle_timeout = number(h, "idletimeout"),

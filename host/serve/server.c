@@ -28,6 +28,7 @@ struct transfer {
 	struct MHD_Connection *connection;
 	char *target;
 	struct exchange *exchange; /* from the headers' end on */
+	bool begun;                /* what comes now is its body */
 	bool queued;               /* the answer is the library's */
 	bool own;                  /* and its body was a buffer of `body_len` bytes */
 	int64_t body_len;
@@ -237,7 +238,7 @@ static enum MHD_Result queue_reply(struct transfer *t)
 
 /* ---- the library's callbacks ---- */
 
-static enum MHD_Result begin(struct transfer *t, const char *method)
+static enum MHD_Result open_exchange(struct transfer *t, const char *method)
 {
 	struct exchange_hooks hooks = { suspend, resume, t };
 	struct server *s = t->server;
@@ -261,7 +262,24 @@ static enum MHD_Result begin(struct transfer *t, const char *method)
 		reply_error(&t->exchange->reply, 503, "UNAVAILABLE", "too many requests at once",
 		            NULL);
 	}
-	return exchange_begin(t->exchange) == EXCHANGE_REPLY ? queue_reply(t) : MHD_YES;
+	return MHD_YES;
+}
+
+/* Called until the body is wanted or refused; so long the library reads none of it. */
+static enum MHD_Result begin(struct transfer *t)
+{
+	switch ((int)exchange_begin(t->exchange)) {
+	case EXCHANGE_MORE:
+		t->begun = true;
+		return MHD_YES;
+	case EXCHANGE_REPLY:
+		t->begun = true;
+		return queue_reply(t);
+	case EXCHANGE_WAIT:
+		return MHD_YES;
+	default:
+		return MHD_NO;
+	}
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *url,
@@ -276,8 +294,10 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 	(void)version;
 	if (!t)
 		return MHD_NO;
-	if (!t->exchange)
-		return begin(t, method);
+	if (!t->exchange && open_exchange(t, method) != MHD_YES)
+		return MHD_NO;
+	if (!t->begun)
+		return begin(t);
 	if (t->queued) {
 		*len = 0;
 		return MHD_YES;

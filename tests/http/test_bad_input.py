@@ -394,6 +394,7 @@ def names_that_look_like_routes():
                  "a--b", "0/1.2_3"):
         client.push_blob(name, BLOB)
         tap.equal(client.blob(name, DIGEST).body, BLOB)
+        client.put_manifest(name, "t", b'{"schemaVersion":2,"manifests":[]}', images.INDEX)
         reply = raw.ask(server, "GET", f"/v2/{name}/tags/list")
         tap.equal((reply.status, json.loads(reply.body)["name"]), (200, name))
 

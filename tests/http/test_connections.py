@@ -5,6 +5,7 @@ end by a signal; what the log says of it all."""
 
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -113,7 +114,9 @@ def ambiguous_framing_is_refused_and_closed():
                         ["Transfer-Encoding: chunked", "Content-Length: 5"],
                         ["Transfer-Encoding: gzip"], ["Transfer-Encoding: gzip, chunked"],
                         ["Transfer-Encoding: identity"],
-                        ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"]):
+                        ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+                        ["Content-Length : 40"], ["Transfer-Encoding : chunked"],
+                        ["Content-Length\x0b: 40"], ["Host: other"]):
             with raw.Connection(server, timeout=10) as c:
                 c.head(method, "/v2/a/b/manifests/x", *headers)
                 c.send("0\r\n\r\n" + hidden)
@@ -180,6 +183,27 @@ def a_body_too_long_to_read_is_refused_at_once():
             reply = c.reply()
             tap.equal((method, reply.status, reply["Connection"]), (method, 400, "close"))
             tap.ok(c.ended(), f"closed: {method}")
+
+
+@tap.test
+def what_the_store_knows_comes_before_a_long_body():
+    location = begin()
+    path, state = location.split("?_state=")
+    for where, status, code, *headers in (
+            (f"{path}?_state={state[:-1]}", 404, "BLOB_UPLOAD_UNKNOWN",
+             "Content-Length: 1000000000"),
+            (location, 416, "RANGE_INVALID", "Content-Length: 1000000000",
+             "Content-Range: 1-1000000000"),
+            (location, 416, "RANGE_INVALID", "Content-Length: 5", "Content-Range: 1-5",
+             "Expect: 100-continue")):
+        for method, query in (("PATCH", ""), ("PUT", f"&digest={OTHER}")):
+            with raw.Connection(server, timeout=5) as c:
+                c.head(method, where + query, *headers)
+                reply = c.reply()
+                tap.equal((method, headers, reply.status), (method, headers, status))
+                tap.equal((reply.codes, reply["Connection"]), ([code], "close"))
+                tap.ok(c.ended(), "closed")
+    tap.equal(raw.ask(server, "PATCH", location, b"abc", "Content-Range: 0-2").status, 202)
 
 
 # ---- slow clients ----
@@ -266,6 +290,24 @@ def clients_gone_in_mid_upload():
 
 
 @tap.test
+def requests_cut_at_every_byte():
+    """Gone after each byte of the head and of a chunked body: nothing is stored."""
+    location = begin()
+    before = raw.tree(server.data)
+    for request in (f"PATCH {location} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    "5;a=b\r\nabcde\r\n10\r\n0123456789abcdef\r\n0\r\nTrailer: x\r\n\r\n",
+                    f"PUT {location}&digest={OTHER} HTTP/1.1\r\nHost: x\r\n"
+                    "Content-Length: 5\r\n\r\nabcde"):
+        for end in range(1, len(request)):
+            with raw.Connection(server) as c:
+                c.send(request[:end])
+    until(lambda: raw.tree(server.data) == before)
+    reply = raw.ask(server, "PATCH", location, b"abc")
+    tap.equal((reply.status, reply["Range"]), (202, "0-2"))
+    raw.ask(server, "DELETE", raw.target(reply["Location"]))
+
+
+@tap.test
 def clients_gone_in_mid_download():
     client.push_blob("a/b", BIG)
     for _ in range(20):
@@ -333,6 +375,32 @@ def too_many_requests_are_told_to_wait():
     for c in held:
         c.close()
     until(lambda: raw.ask(small, "GET", "/v2/").status == 200)
+
+
+@tap.test
+def more_connections_than_files():
+    own = stowage.Server()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (300, limits[1]))
+    own.start()
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    tap.defer(own.stop)
+    tap.equal(resource.prlimit(own.pid, resource.RLIMIT_NOFILE)[0], limits[1],
+              "takes what the system allows")
+    own.stop()
+    command = own.command
+    own.command = lambda: ["prlimit", "--nofile=300:300", *command()]
+    own.start()
+    tap.ok("the limit of open files" in own.log(), own.log())
+    idle = [raw.Connection(own) for _ in range(250)]
+    time.sleep(0.2)
+    tap.ok(len(os.listdir(f"/proc/{own.pid}/fd")) < 200, "files are left for the store")
+    for c in idle[:200]:  # the rest were waiting to be accepted
+        c.close()
+    registry.Client(own).push_blob("a/b", BIG)
+    tap.ok(registry.Client(own).blob("a/b", DIGEST).body == BIG, "served again")
+    for c in idle[200:]:
+        c.close()
 
 
 # ---- the end ----

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A store in trouble: unreachable at the start or later, a full disk, a folder that is read-only.
+"""A store in trouble: unreachable at the start or later, silent, a full disk, a read-only folder.
 The client learns what it can use, the log has the cause, reads go on."""
 
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 
@@ -73,6 +75,50 @@ def store_goes_and_comes_back():
     tap.equal((reply.status, reply.codes), (503, ["UNAVAILABLE"]))
     minio.start()
     tap.ok(client.blob("a/b", DIGEST).body == BLOB, "served again")
+
+
+def stalling(**more):
+    """A server, and its MinIO, which takes connections and answers nothing from now on."""
+    minio = stowage.Minio().start()
+    tap.defer(minio.stop)
+    server = stowage.Server("s3", minio=minio, env=more).start()
+    tap.defer(server.stop)
+    os.kill(minio.pid, signal.SIGSTOP)
+    tap.defer(os.kill, minio.pid, signal.SIGCONT)
+    return server, minio
+
+
+@tap.test
+def store_takes_connections_and_does_not_answer():
+    server, minio = stalling(STOWAGE_HTTP_WORKERS="4", STOWAGE_HTTP_REQUESTTIMEOUT="2s")
+    began = time.monotonic()
+    waiting = [raw.Connection(server).head("GET", path) for path in (
+        "/v2/a/b/manifests/x", "/v2/a/b/tags/list", f"/v2/a/b/blobs/{DIGEST}") * 13]
+    time.sleep(0.3)
+    for path, status in (("/v2/", 200), ("/", 200), ("/v2/A/tags/list", 400), ("/v2/x", 404)):
+        tap.equal(raw.ask(server, "GET", path).status, status)
+    tap.ok(time.monotonic() - began < 1.5, "what needs no store is answered while all wait")
+    for c in waiting:
+        reply = c.reply()
+        tap.equal((reply.status, reply.codes), (503, ["UNAVAILABLE"]))
+        tap.ok(reply["Retry-After"], repr(reply))
+        c.close()
+    took = time.monotonic() - began
+    tap.ok(took < 6, f"who waits for a worker waits no longer than who has one: {took:.1f} s")
+    os.kill(minio.pid, signal.SIGCONT)
+    tap.equal(raw.ask(server, "GET", "/v2/a/b/manifests/x").status, 404)
+
+
+@tap.test
+def the_end_does_not_wait_for_the_store():
+    server, _ = stalling(STOWAGE_HTTP_DRAINTIME="1s")
+    held = [raw.Connection(server).head("GET", "/v2/a/b/tags/list") for _ in range(20)]
+    time.sleep(0.3)
+    began = time.monotonic()
+    tap.equal(server.stop(), 0)
+    tap.ok(time.monotonic() - began < 5, "ended in time")
+    for c in held:
+        c.close()
 
 
 def break_store(server, client, begin, end, what):

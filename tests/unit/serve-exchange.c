@@ -127,6 +127,15 @@ static struct exchange *make(const struct action *action, int64_t length)
 	return x;
 }
 
+static enum exchange_want begin(struct exchange *x)
+{
+	enum exchange_want want;
+
+	while ((want = exchange_begin(x)) == EXCHANGE_WAIT)
+		wait_woken(&side);
+	return want;
+}
+
 /* Sends n bytes as the library would: what is not taken comes again after the wait. */
 static enum exchange_want send(struct exchange *x, int64_t n)
 {
@@ -180,6 +189,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	__atomic_store_n(&gate, false, __ATOMIC_SEQ_CST); /* where a test has failed */
 	workers_stop(service.workers);
 	cond_done(&side.woken);
 	mutex_done(&side.lock);
@@ -191,7 +201,7 @@ static void a_body_streams_through(void **state)
 	struct exchange *x = make(&stream, 3000000);
 
 	(void)state;
-	assert_int_equal(exchange_begin(x), EXCHANGE_MORE);
+	assert_int_equal(begin(x), EXCHANGE_MORE);
 	assert_int_equal(send(x, 3000000), EXCHANGE_MORE);
 	assert_int_equal(end(x), EXCHANGE_REPLY);
 	assert_int_equal(x->reply.status, 201);
@@ -208,7 +218,7 @@ static void an_empty_body_finishes(void **state)
 	struct exchange *x = make(&stream, 0);
 
 	(void)state;
-	assert_int_equal(exchange_begin(x), EXCHANGE_MORE);
+	assert_int_equal(begin(x), EXCHANGE_MORE);
 	assert_int_equal(end(x), EXCHANGE_REPLY);
 	assert_int_equal(x->reply.status, 201);
 	assert_int_equal(written, 0);
@@ -222,8 +232,9 @@ static void a_slow_store_suspends_once(void **state)
 	size_t left = sizeof block, again;
 
 	(void)state;
-	gate = true;
-	assert_int_equal(exchange_begin(x), EXCHANGE_MORE);
+	assert_int_equal(begin(x), EXCHANGE_MORE);
+	side.suspensions = 0;
+	__atomic_store_n(&gate, true, __ATOMIC_SEQ_CST);
 	assert_int_equal(exchange_take(x, block, &left), EXCHANGE_WAIT);
 	assert_int_equal(left, sizeof block - 2 * PUMP_STEP);
 	/* entered again while suspended: takes nothing, suspends no second time */
@@ -242,7 +253,7 @@ static void a_fault_in_mid_body_is_answered_at_its_end(void **state)
 
 	(void)state;
 	fail_write = true;
-	assert_int_equal(exchange_begin(x), EXCHANGE_MORE);
+	assert_int_equal(begin(x), EXCHANGE_MORE);
 	assert_int_equal(send(x, 900000), EXCHANGE_MORE);
 	assert_int_equal(end(x), EXCHANGE_REPLY);
 	assert_int_equal(x->reply.status, 500);
@@ -256,10 +267,78 @@ static void a_fault_with_too_much_to_come_closes(void **state)
 	struct exchange *x = make(&stream, 50000000);
 
 	(void)state;
-	fail_start = true;
-	assert_int_equal(exchange_begin(x), EXCHANGE_MORE);
+	fail_write = true;
+	assert_int_equal(begin(x), EXCHANGE_MORE);
 	assert_int_equal(send(x, 50000000), EXCHANGE_CLOSE);
 	assert_int_equal(finished, 0);
+	exchange_leave(x);
+}
+
+/* What the store has to say of it comes before a body that is too long to be read for nothing, and
+ * in place of "100 Continue". */
+static void a_body_waits_until_it_is_wanted(void **state)
+{
+	struct exchange *x = make(&stream, 50000000);
+
+	(void)state;
+	fail_start = gate = true;
+	assert_int_equal(exchange_begin(x), EXCHANGE_WAIT);
+	assert_int_equal(exchange_begin(x), EXCHANGE_WAIT);
+	assert_int_equal(side.suspensions, 1);
+	__atomic_store_n(&gate, false, __ATOMIC_SEQ_CST);
+	wait_woken(&side);
+	assert_int_equal(exchange_begin(x), EXCHANGE_REPLY);
+	assert_int_equal(x->reply.status, 404);
+	assert_true(x->reply.close);
+	exchange_leave(x);
+	x = make(&stream, 10);
+	assert_true(request_header(&x->request, "Expect", "100-continue"));
+	assert_int_equal(begin(x), EXCHANGE_REPLY);
+	exchange_leave(x);
+	x = make(&stream, 900000);
+	assert_int_equal(begin(x), EXCHANGE_MORE);
+	assert_int_equal(send(x, 900000), EXCHANGE_MORE);
+	assert_int_equal(end(x), EXCHANGE_REPLY);
+	assert_false(x->reply.close);
+	exchange_leave(x);
+	assert_int_equal(written_calls, 0);
+}
+
+static int ran;
+static void count(struct work *w)
+{
+	(void)w;
+	__atomic_add_fetch(&ran, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&gate, __ATOMIC_SEQ_CST))
+		usleep(1000);
+}
+
+static int64_t time_left;
+static void measure(struct exchange *x)
+{
+	time_left = exchange_op(x, CLOCK_SECOND).deadline_ns - clock_monotonic();
+	finish(x);
+}
+
+static void waiting_for_a_worker_takes_from_the_time(void **state)
+{
+	static const struct action measured = { ROUTE_BLOB, METHOD_GET, "test", BODY_DISCARD,
+		                                NULL,       NULL,       NULL,   measure };
+	struct work items[4] = { 0 };
+	struct exchange *x = make(&measured, 0);
+
+	(void)state;
+	gate = true;
+	for (int i = 0; i < 4; i++) {
+		items[i].run = count;
+		workers_push(service.workers, &items[i]);
+	}
+	assert_int_equal(begin(x), EXCHANGE_MORE);
+	assert_int_equal(exchange_end(x), EXCHANGE_WAIT);
+	usleep(300000);
+	__atomic_store_n(&gate, false, __ATOMIC_SEQ_CST);
+	assert_int_equal(end(x), EXCHANGE_REPLY);
+	assert_true(time_left > 0 && time_left <= CLOCK_SECOND - 250 * CLOCK_MILLISECOND);
 	exchange_leave(x);
 }
 
@@ -269,7 +348,7 @@ static void a_fault_of_an_endless_body_closes(void **state)
 
 	(void)state;
 	fail_start = true;
-	assert_int_equal(exchange_begin(x), EXCHANGE_MORE);
+	assert_int_equal(begin(x), EXCHANGE_MORE);
 	assert_int_equal(send(x, 50000000), EXCHANGE_CLOSE);
 	assert_true(x->discarded <= 1000000 + 50000);
 	exchange_leave(x);
@@ -281,18 +360,18 @@ static void a_refusal_is_immediate_or_after_a_small_body(void **state)
 
 	(void)state;
 	refuse = true;
-	assert_int_equal(exchange_begin(x), EXCHANGE_MORE);
+	assert_int_equal(begin(x), EXCHANGE_MORE);
 	assert_int_equal(send(x, 500000), EXCHANGE_MORE);
 	assert_int_equal(end(x), EXCHANGE_REPLY);
 	assert_false(x->reply.close);
 	exchange_leave(x);
 	x = make(&stream, 2000000);
-	assert_int_equal(exchange_begin(x), EXCHANGE_REPLY);
+	assert_int_equal(begin(x), EXCHANGE_REPLY);
 	assert_true(x->reply.close);
 	exchange_leave(x);
 	x = make(&stream, 10);
 	assert_true(request_header(&x->request, "Expect", "100-continue"));
-	assert_int_equal(exchange_begin(x), EXCHANGE_REPLY);
+	assert_int_equal(begin(x), EXCHANGE_REPLY);
 	assert_true(x->reply.close);
 	exchange_leave(x);
 	assert_int_equal(written_calls, 0);
@@ -303,8 +382,8 @@ static void a_client_that_goes_is_not_sealed(void **state)
 	struct exchange *x = make(&stream, 1000000);
 
 	(void)state;
-	gate = true;
-	assert_int_equal(exchange_begin(x), EXCHANGE_MORE);
+	assert_int_equal(begin(x), EXCHANGE_MORE);
+	__atomic_store_n(&gate, true, __ATOMIC_SEQ_CST);
 	assert_int_equal(send(x, 100000), EXCHANGE_MORE);
 	exchange_leave(x);
 	__atomic_store_n(&gate, false, __ATOMIC_SEQ_CST);
@@ -318,14 +397,14 @@ static void a_collected_body_has_a_ceiling(void **state)
 	struct exchange *x = make(&collect, -1);
 
 	(void)state;
-	assert_int_equal(exchange_begin(x), EXCHANGE_MORE);
+	assert_int_equal(begin(x), EXCHANGE_MORE);
 	assert_int_equal(send(x, STOW_MANIFEST_MAX), EXCHANGE_MORE);
 	assert_int_equal(end(x), EXCHANGE_REPLY);
 	assert_int_equal(x->reply.status, 201);
 	assert_int_equal(x->collected.len, STOW_MANIFEST_MAX);
 	exchange_leave(x);
 	x = make(&collect, -1);
-	assert_int_equal(exchange_begin(x), EXCHANGE_MORE);
+	assert_int_equal(begin(x), EXCHANGE_MORE);
 	assert_int_equal(send(x, STOW_MANIFEST_MAX + 1), EXCHANGE_MORE);
 	assert_int_equal(end(x), EXCHANGE_REPLY);
 	assert_int_equal(x->reply.status, 413);
@@ -338,9 +417,9 @@ static void manifests_share_a_budget(void **state)
 
 	(void)state;
 	service.manifest_memory = STOW_MANIFEST_MAX;
-	assert_int_equal(exchange_begin(x), EXCHANGE_MORE);
+	assert_int_equal(begin(x), EXCHANGE_MORE);
 	assert_int_equal(send(x, STOW_MANIFEST_MAX), EXCHANGE_MORE);
-	assert_int_equal(exchange_begin(y), EXCHANGE_MORE);
+	assert_int_equal(begin(y), EXCHANGE_MORE);
 	assert_int_equal(send(y, 100), EXCHANGE_MORE);
 	assert_int_equal(end(y), EXCHANGE_REPLY);
 	assert_int_equal(y->reply.status, 503);
@@ -353,8 +432,8 @@ static void a_stopped_exchange_never_waits(void **state)
 	struct exchange *x = make(&stream, 10);
 
 	(void)state;
-	gate = true;
-	assert_int_equal(exchange_begin(x), EXCHANGE_MORE);
+	assert_int_equal(begin(x), EXCHANGE_MORE);
+	__atomic_store_n(&gate, true, __ATOMIC_SEQ_CST);
 	assert_int_equal(send(x, 10), EXCHANGE_MORE);
 	assert_int_equal(exchange_end(x), EXCHANGE_WAIT);
 	assert_true(side.suspended);
@@ -363,15 +442,6 @@ static void a_stopped_exchange_never_waits(void **state)
 	assert_int_equal(exchange_end(x), EXCHANGE_CLOSE);
 	__atomic_store_n(&gate, false, __ATOMIC_SEQ_CST);
 	exchange_leave(x);
-}
-
-static int ran;
-static void count(struct work *w)
-{
-	(void)w;
-	__atomic_add_fetch(&ran, 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&gate, __ATOMIC_SEQ_CST))
-		usleep(1000);
 }
 
 static void streams_leave_room_for_short_work(void **state)
@@ -408,6 +478,8 @@ int main(void)
 		T(a_slow_store_suspends_once),
 		T(a_fault_in_mid_body_is_answered_at_its_end),
 		T(a_fault_with_too_much_to_come_closes),
+		T(a_body_waits_until_it_is_wanted),
+		T(waiting_for_a_worker_takes_from_the_time),
 		T(a_fault_of_an_endless_body_closes),
 		T(a_refusal_is_immediate_or_after_a_small_body),
 		T(a_client_that_goes_is_not_sealed),

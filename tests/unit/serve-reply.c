@@ -59,6 +59,17 @@ static void json_takes_any_bytes(void **state)
 	assert_string_equal(buf_text(&b), "\"a\\u0001\\\\ \xc3\xa9 ? ? ??? \xf0\x9f\x98\x80 ??\"");
 }
 
+/* A terminal takes U+009B for the beginning of a command. */
+static void json_has_no_controls(void **state)
+{
+	struct buf cleanup_buf b = { 0 };
+
+	(void)state;
+	buf_init(&b, 1000);
+	reply_json_string(&b, "\x1b[\x7f \xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0");
+	assert_string_equal(buf_text(&b), "\"\\u001b[\\u007f \\u0080\\u009b\\u009f\xc2\xa0\"");
+}
+
 static void expect(int status, uint32_t flags, int want, const char *code)
 {
 	struct stow_error err = { .status = status, .flags = flags };
@@ -161,6 +172,7 @@ int main(void)
 		cmocka_unit_test(errors_are_one_json),
 		cmocka_unit_test(header_values_cannot_break_out),
 		cmocka_unit_test(json_takes_any_bytes),
+		cmocka_unit_test(json_has_no_controls),
 		cmocka_unit_test(statuses_have_their_answers),
 		cmocka_unit_test(retry_after_is_bounded),
 		cmocka_unit_test(framing_is_strict),

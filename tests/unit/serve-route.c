@@ -23,6 +23,8 @@ static const struct expected cases[] = {
 	{ "/v2/?a=b", ROUTE_BASE, NULL, NULL },
 	{ "http://host:5000/v2/", ROUTE_BASE, NULL, NULL },
 	{ "http://host", ROUTE_ROOT, NULL, NULL },
+	{ "HTTP://host/v2/", ROUTE_BASE, NULL, NULL },
+	{ "http://host?a=/v2/", ROUTE_ROOT, NULL, NULL },
 	{ "/v2/_catalog", ROUTE_CATALOG, NULL, NULL },
 	{ "/v2/a/tags/list", ROUTE_TAGS, "a", NULL },
 	{ "/v2/a/b/c/tags/list", ROUTE_TAGS, "a/b/c", NULL },
