@@ -322,6 +322,36 @@ static void case_write_copy_fails(void)
 	OK(remove_key(from));
 }
 
+/* Bytes of our own, then of another object: the sum is of both. */
+static void case_write_copy_summed(void)
+{
+	const int64_t size = 6 * MIB;
+	const char *from = key_of("stream/summed-source");
+	const char *key = key_of("stream/summed");
+	struct stow_put put = { .size = sizeof(put), .length = size };
+	uint8_t sum[32];
+	void *writer = NULL;
+	int64_t offset;
+	int r;
+
+	OK(put_pattern(from, size, 31, STEP));
+	pattern_sha256(size, 31, sum);
+	put.sha256 = sum;
+	OK(C.driver->write_open(C.self, NULL, key, &put, &writer, &offset, &E));
+	r = write_pattern(writer, 0, 1000, 31, STEP);
+	if (r == STOW_OK)
+		r = C.driver->write_copy(writer, NULL, from, NULL, 1000, size - 2000, &E);
+	if (r == STOW_OK)
+		r = write_pattern(writer, size - 1000, size, 31, STEP);
+	if (r == STOW_OK)
+		r = C.driver->write_commit(writer, NULL, NULL, &E);
+	C.driver->write_close(writer, NULL);
+	OK(r);
+	CHECK(object_is(key, size, 31));
+	OK(remove_key(key));
+	OK(remove_key(from));
+}
+
 /* ---- replacement while reading ---- */
 
 static void case_replace_while_reading(void)
@@ -428,6 +458,7 @@ const struct contract_case stream_cases[] = {
 	{ "ranges", case_ranges },
 	{ "announced length and sha256", case_announced },
 	{ "write_copy of ranges", case_write_copy },
+	{ "write_copy between writes, with sha256", case_write_copy_summed },
 	{ "write_copy of what is not there", case_write_copy_fails },
 	{ "replaced while it is read", case_replace_while_reading },
 	{ "never a mixture", case_never_a_mixture },
