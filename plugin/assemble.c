@@ -32,29 +32,31 @@ static int add_part(struct chain *chain, size_t *cap, const struct segment_id *i
 	return STOW_OK;
 }
 
+struct gathering { /* of the segments under a uuid */
+	struct chain *chain;
+	size_t cap, prefix_len;
+};
+
+static int gather_part(void *arg, const struct stow_entry *entry, struct stow_error *err)
+{
+	struct gathering *gathering = arg;
+	struct segment_id id;
+
+	if (!layout_is_segment(entry->key + gathering->prefix_len, &id))
+		return STOW_OK;
+	return add_part(gathering->chain, &gathering->cap, &id, entry->size, err);
+}
+
 /* All segments that lie under the uuid, of whatever chain. */
 static int list_parts(struct chain *chain, struct stow_store *store, const struct stow_op *op,
                       struct stow_error *err)
 {
-	struct store_list *list = NULL;
+	struct gathering gathering = { .chain = chain };
 	struct layout_key prefix;
-	struct stow_entry entry;
-	struct segment_id id;
-	bool end = false;
-	size_t cap = 0;
-	int status;
 
 	layout_upload_prefix(&prefix, chain->name, chain->uuid);
-	status = store_list_open(store, op, prefix.text, NULL, 0, &list, err);
-	while (status == STOW_OK) {
-		status = listing_next(list, op, &entry, &end, err);
-		if (end)
-			break;
-		if (status == STOW_OK && layout_is_segment(entry.key + strlen(prefix.text), &id))
-			status = add_part(chain, &cap, &id, entry.size, err);
-	}
-	store_list_close(list);
-	return status;
+	gathering.prefix_len = strlen(prefix.text);
+	return listing_each(store, op, prefix.text, gather_part, &gathering, err);
 }
 
 static int by_nonce(const void *a, const void *b)

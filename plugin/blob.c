@@ -112,6 +112,22 @@ static int reader_open(struct stow_reader *reader, const struct stow_op *op, int
 	return STOW_OK;
 }
 
+/* The offset lies behind the end: STOW_ERANGE with the size told, unless there is no blob at all.
+ * err is that of the read. */
+static int beyond(struct stow_registry *registry, const struct stow_op *op,
+                  const struct digest *digest, const struct digest *target,
+                  struct stow_descriptor *ret, struct stow_error *err)
+{
+	struct stow_error fault = { 0 };
+	int64_t size;
+	int status = presence_data(registry->store, op, target, &size, &fault);
+
+	if (status != STOW_OK)
+		return error_copy(err, &fault);
+	blob_describe(ret, digest, size);
+	return STOW_ERANGE;
+}
+
 int stow_blob_open(struct stow_registry *registry, const struct stow_op *op, const char *name,
                    const char *text, int64_t offset, int64_t length,
                    struct stow_reader **ret_reader, struct stow_descriptor *ret,
@@ -120,7 +136,6 @@ int stow_blob_open(struct stow_registry *registry, const struct stow_op *op, con
 	static const char where[] = "blob.open";
 	cleanup(cleanup_reader) struct stow_reader *reader = NULL;
 	struct digest digest, target;
-	int64_t size;
 	int status;
 
 	status = require(name, text, &digest, where, err);
@@ -140,9 +155,8 @@ int stow_blob_open(struct stow_registry *registry, const struct stow_op *op, con
 	reader->size = -1;
 	layout_data(&reader->key, &target);
 	status = reader_open(reader, op, length, err);
-	if (status == STOW_ERANGE &&
-	    presence_data(registry->store, op, &target, &size, NULL) == STOW_OK)
-		blob_describe(ret, &digest, size);
+	if (status == STOW_ERANGE)
+		status = beyond(registry, op, &digest, &target, ret, err);
 	if (status == STOW_ENOTFOUND ||
 	    (status == STOW_OK && reader->size == 0 && !digest_is_of_nothing(&digest)))
 		return unknown(where, name, &digest, err);

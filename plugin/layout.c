@@ -79,9 +79,9 @@ void layout_upload_prefix(struct layout_key *ret, const char *name, const char *
 	                  LAYOUT_REPOSITORIES "%s/_stowage/uploads/%s/", name, uuid);
 }
 
-void layout_repository_prefix(struct layout_key *ret, const char *name)
+void layout_manifests_prefix(struct layout_key *ret, const char *name)
 {
-	(void)text_format(ret->text, sizeof(ret->text), LAYOUT_REPOSITORIES "%s/_", name);
+	(void)text_format(ret->text, sizeof(ret->text), LAYOUT_REPOSITORIES "%s/_manifests/", name);
 }
 
 /* Steps over a tag that ends at a slash; NULL if it is none. */

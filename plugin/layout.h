@@ -39,8 +39,8 @@ void layout_segment(struct layout_key *ret, const char *name, const char *uuid,
 void layout_tags_prefix(struct layout_key *ret, const char *name);
 void layout_tag_prefix(struct layout_key *ret, const char *name, const char *tag);
 void layout_upload_prefix(struct layout_key *ret, const char *name, const char *uuid);
-/* All that belongs to the repository itself and not to one nested below it. */
-void layout_repository_prefix(struct layout_key *ret, const char *name);
+/* Tags and revisions: what makes a repository one. */
+void layout_manifests_prefix(struct layout_key *ret, const char *name);
 
 /* What a key that a listing gave says behind such a prefix; false if it is nothing of ours. */
 

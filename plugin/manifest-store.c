@@ -188,13 +188,18 @@ static int verify(struct stow_registry *registry, const struct stow_op *op, stru
 static int store(struct stow_registry *registry, const struct stow_op *op, const struct push *push,
                  const void *data, size_t len, struct stow_error *err)
 {
+	struct repository_lock *lock = NULL;
 	int status;
 
 	status = revision_write_data(registry, op, &push->digest, data, len, err);
 	if (status == STOW_OK)
-		status = revision_link(registry, op, push->name, push->tag, &push->digest, err);
+		status = repository_lock_shared(&registry->locks, op, push->name, &lock, err);
+	if (status != STOW_OK)
+		return status;
+	status = revision_link(registry, op, push->name, push->tag, &push->digest, err);
 	if (status == STOW_OK && push->tag)
 		status = tag_write(registry, op, push->name, push->tag, &push->digest, err);
+	repository_unlock(lock);
 	return status;
 }
 

@@ -40,18 +40,18 @@ const char *manifest_media_type(enum manifest_kind kind)
 	return media_types[kind];
 }
 
-/* 0 if it is none of the four. */
+/* 0 if it is none of the four.  Letter by letter: Distribution reads what is stored so. */
 static enum manifest_kind kind_of(const char *media_type)
 {
 	for (int kind = MANIFEST_DOCKER_IMAGE; kind <= MANIFEST_OCI_INDEX; kind++) {
-		if (text_equal_nocase(media_type, media_types[kind]))
+		if (strcmp(media_type, media_types[kind]) == 0)
 			return (enum manifest_kind)kind;
 	}
 	return 0;
 }
 
-/* "Type/Sub ; charset=x" -> "Type/Sub"; false if it is longer than any that is known. */
-static bool strip_parameters(char *ret, size_t cap, const char *media_type)
+/* "Type/Sub ; charset=x" -> "type/sub"; false if it is longer than any that is known. */
+static bool plain_media_type(char *ret, size_t cap, const char *media_type)
 {
 	size_t len;
 
@@ -59,7 +59,11 @@ static bool strip_parameters(char *ret, size_t cap, const char *media_type)
 	len = strcspn(media_type, "; \t");
 	if (len >= cap)
 		return false;
-	memcpy(ret, media_type, len);
+	for (size_t i = 0; i < len; i++) {
+		char c = media_type[i];
+
+		ret[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	}
 	ret[len] = '\0';
 	return true;
 }
@@ -72,6 +76,14 @@ static void release(json_t **json)
 static bool is_given(const json_t *value)
 {
 	return value && !json_is_null(value);
+}
+
+/* The text of a string, NULL of anything else.  One with a NUL in it is no text that we know. */
+static const char *text_of(const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return text && strlen(text) == json_string_length(value) ? text : NULL;
 }
 
 /* Room for a reference more. */
@@ -92,12 +104,12 @@ static struct manifest_reference *grow(struct manifest *manifest, size_t *cap)
 
 static bool is_elsewhere(const json_t *descriptor)
 {
-	const char *type = json_string_value(json_object_get(descriptor, "mediaType"));
+	const char *type = text_of(json_object_get(descriptor, "mediaType"));
 
 	if (!type || json_array_size(json_object_get(descriptor, "urls")) == 0)
 		return false;
 	for (size_t i = 0; i < sizeof(foreign_types) / sizeof(foreign_types[0]); i++) {
-		if (text_equal_nocase(type, foreign_types[i]))
+		if (strcmp(type, foreign_types[i]) == 0)
 			return true;
 	}
 	return false;
@@ -247,7 +259,7 @@ static json_t *load(const void *data, size_t len, struct stow_faults *faults)
 		faults_add(faults, STOW_FAULT_INVALID, NULL, "%s", fault);
 		return NULL;
 	}
-	root = json_loadb(data, len, JSON_REJECT_DUPLICATES, &error);
+	root = json_loadb(data, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
 	if (!root) {
 		faults_add(faults, STOW_FAULT_INVALID, NULL, "not JSON: %s (line %d)", error.text,
 		           error.line);
@@ -266,7 +278,7 @@ static enum manifest_kind agree_on_kind(const json_t *root, const char *said,
                                         struct stow_faults *faults)
 {
 	const json_t *value = json_object_get(root, "mediaType");
-	const char *own = json_string_value(value);
+	const char *own = text_of(value);
 	char plain[STOW_MEDIA_TYPE_MAX + 1] = "";
 	enum manifest_kind kind, own_kind;
 
@@ -281,7 +293,7 @@ static enum manifest_kind agree_on_kind(const json_t *root, const char *said,
 			           "no Content-Type, and no mediaType of a known kind");
 		return own_kind;
 	}
-	kind = strip_parameters(plain, sizeof(plain), said) ? kind_of(plain) : 0;
+	kind = plain_media_type(plain, sizeof(plain), said) ? kind_of(plain) : 0;
 	if (!kind) {
 		faults_add(faults, STOW_FAULT_INVALID, NULL,
 		           "\"%.120s\" is not a known kind of manifest", said);
@@ -350,18 +362,22 @@ int manifest_recognise(enum manifest_kind *ret, const void *data, size_t len,
 {
 	const char *fault = json_scan(data, len, MANIFEST_DEPTH_MAX, MANIFEST_VALUES_MAX);
 	cleanup(release) json_t *root = NULL;
+	const json_t *value;
 	const char *type;
 	json_error_t error;
 
 	if (fault)
 		return error_set(err, STOW_ECORRUPT, WHERE, "%s", fault);
-	root = json_loadb(data, len, 0, &error);
+	root = json_loadb(data, len, JSON_ALLOW_NUL, &error);
 	if (!root)
 		return error_set(err, STOW_ECORRUPT, WHERE, "not JSON: %s (line %d)", error.text,
 		                 error.line);
 	if (json_integer_value(json_object_get(root, "schemaVersion")) != 2)
 		return error_set(err, STOW_ECORRUPT, WHERE, "schemaVersion is not 2");
-	type = json_string_value(json_object_get(root, "mediaType"));
+	value = json_object_get(root, "mediaType");
+	type = text_of(value);
+	if (is_given(value) && !type)
+		return error_set(err, STOW_ECORRUPT, WHERE, "mediaType is not a string");
 	if (!type || *type == '\0') {
 		*ret = json_is_array(json_object_get(root, "manifests")) ? MANIFEST_OCI_INDEX
 		                                                         : MANIFEST_OCI_IMAGE;

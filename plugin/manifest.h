@@ -45,7 +45,8 @@ const char *manifest_media_type(enum manifest_kind);
  */
 int manifest_parse(struct manifest *ret, const char *media_type, const void *data, size_t len,
                    struct stow_faults *, struct stow_error *err);
-/* The kind alone, of stored bytes; as lenient as Distribution is. STOW_ECORRUPT if it is none. */
+/* The kind alone, of stored bytes; with keys given twice, as Distribution takes them, and no look
+ * at the rest. STOW_ECORRUPT if it is none. */
 int manifest_recognise(enum manifest_kind *ret, const void *data, size_t len,
                        struct stow_error *err);
 /* Frees what it holds; takes one that was zeroed. */

@@ -28,8 +28,13 @@ int stow_registry_open(struct stow_store *store, const struct stow_config *confi
 	registry->host = host;
 	registry->delete_enabled = stow_config_number(config, "delete", "enabled") != 0;
 	registry->upload_age_ns = stow_config_number(config, "uploads", "age");
-	status = secret_init(&registry->secret, store, stow_config_string(config, "http", "secret"),
-	                     err);
+	status = repository_locks_init(&registry->locks, err);
+	if (status == STOW_OK) {
+		status = secret_init(&registry->secret, store,
+		                     stow_config_string(config, "http", "secret"), err);
+		if (status != STOW_OK)
+			repository_locks_done(&registry->locks);
+	}
 	if (status != STOW_OK) {
 		free(registry);
 		return status;
@@ -43,5 +48,6 @@ void stow_registry_close(struct stow_registry *registry)
 	if (!registry)
 		return;
 	secret_done(&registry->secret);
+	repository_locks_done(&registry->locks);
 	free(registry);
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The registry's own struct: what its modules share.  All of it is set at open and only read
- * afterwards, except what the secret guards by itself.
+ * afterwards, except what the secret and the locks guard by themselves.
  */
 #ifndef PLUGIN_REGISTRY_H
 #define PLUGIN_REGISTRY_H
 
 #include <stowage/registry.h>
 
+#include "plugin/repository-lock.h"
 #include "plugin/secret.h"
 #include "plugin/store.h"
 
@@ -17,6 +18,7 @@ struct stow_registry {
 	bool delete_enabled;
 	int64_t upload_age_ns; /* a token older than this is refused; 0: never */
 	struct secret secret;
+	struct repository_locks locks;
 };
 
 /* STOW_OK, or STOW_ENOTSUP unless [delete] enabled. */

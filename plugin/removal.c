@@ -9,24 +9,15 @@
 
 #define SLICE 500 /* keys a request; the driver cuts further where its store takes fewer */
 
+static int add_key(void *arg, const struct stow_entry *entry, struct stow_error *err)
+{
+	return names_add(arg, entry->key, strlen(entry->key), err);
+}
+
 int removal_list(struct stow_store *store, const struct stow_op *op, const char *prefix,
                  struct stow_names *names, struct stow_error *err)
 {
-	struct store_list *list = NULL;
-	struct stow_entry entry;
-	bool end = false;
-	int status;
-
-	status = store_list_open(store, op, prefix, NULL, 0, &list, err);
-	while (status == STOW_OK) {
-		status = listing_next(list, op, &entry, &end, err);
-		if (end)
-			break;
-		if (status == STOW_OK)
-			status = names_add(names, entry.key, strlen(entry.key), err);
-	}
-	store_list_close(list);
-	return status;
+	return listing_each(store, op, prefix, add_key, names, err);
 }
 
 int removal_keys(struct stow_store *store, const struct stow_op *op, const struct stow_names *names,

@@ -57,6 +57,7 @@ int stow_tag_delete(struct stow_registry *registry, const struct stow_op *op, co
                     const char *tag, struct stow_error *err)
 {
 	static const char where[] = "tag.delete";
+	struct repository_lock *lock = NULL;
 	struct layout_key prefix;
 	struct stow_names keys;
 	int status;
@@ -66,6 +67,8 @@ int stow_tag_delete(struct stow_registry *registry, const struct stow_op *op, co
 		status = name_require(name, where, err);
 	if (status == STOW_OK)
 		status = name_require_tag(tag, where, err);
+	if (status == STOW_OK)
+		status = repository_lock_alone(&registry->locks, op, name, &lock, err);
 	if (status != STOW_OK)
 		return status;
 	layout_tag_prefix(&prefix, name, tag);
@@ -73,65 +76,64 @@ int stow_tag_delete(struct stow_registry *registry, const struct stow_op *op, co
 	status = removal_list(registry->store, op, prefix.text, &keys, err);
 	if (status == STOW_OK)
 		status = delete_listed(registry, op, name, tag, &keys, err);
+	repository_unlock(lock);
 	names_done(&keys);
 	return status;
 }
 
-/* Is there anything of the repository but uploads?  "_layers" sorts first, then "_manifests". */
+/* As the catalog has it: is there anything below _manifests/?  Layers alone make no repository. */
 static int require_known(struct stow_registry *registry, const struct stow_op *op, const char *name,
                          struct stow_error *err)
 {
 	struct store_list *list = NULL;
 	struct layout_key prefix;
 	struct stow_entry entry;
-	bool end = false, known = false;
+	bool end = false;
 	int status;
 
-	layout_repository_prefix(&prefix, name);
+	layout_manifests_prefix(&prefix, name);
 	status = store_list_open(registry->store, op, prefix.text, NULL, 0, &list, err);
 	if (status == STOW_OK)
 		status = listing_next(list, op, &entry, &end, err);
-	if (status == STOW_OK && !end) {
-		const char *rest = entry.key + strlen(prefix.text);
-
-		known = strncmp(rest, "layers/", 7) == 0 || strncmp(rest, "manifests/", 10) == 0;
-	}
 	store_list_close(list);
-	if (status == STOW_OK && !known)
+	if (end)
 		return error_set(err, STOW_ENOTFOUND, "tags.open", "no repository %s", name);
 	return status;
+}
+
+struct tag_list {
+	struct stow_names *names;
+	const char *after;
+	size_t prefix_len;
+	bool any; /* key at all below tags/ */
+};
+
+static int visit_tag(void *arg, const struct stow_entry *entry, struct stow_error *err)
+{
+	struct tag_list *tags = arg;
+	const char *rest = entry->key + tags->prefix_len;
+	char tag[STOW_TAG_MAX + 1];
+	size_t len;
+
+	tags->any = true;
+	if (!layout_is_current(rest, &len))
+		return STOW_OK;
+	memcpy(tag, rest, len);
+	tag[len] = '\0';
+	return strcmp(tag, tags->after) > 0 ? names_add(tags->names, tag, len, err) : STOW_OK;
 }
 
 static int list_tags(struct stow_registry *registry, const struct stow_op *op, const char *name,
                      const char *after, struct stow_names *names, struct stow_error *err)
 {
-	struct store_list *list = NULL;
+	struct tag_list tags = { .names = names, .after = after };
 	struct layout_key prefix;
-	struct stow_entry entry;
-	bool end = false, any = false;
-	char tag[STOW_TAG_MAX + 1];
-	size_t len;
 	int status;
 
 	layout_tags_prefix(&prefix, name);
-	status = store_list_open(registry->store, op, prefix.text, NULL, 0, &list, err);
-	while (status == STOW_OK) {
-		const char *rest;
-
-		status = listing_next(list, op, &entry, &end, err);
-		if (status != STOW_OK || end)
-			break;
-		any = true;
-		rest = entry.key + strlen(prefix.text);
-		if (!layout_is_current(rest, &len))
-			continue;
-		memcpy(tag, rest, len);
-		tag[len] = '\0';
-		if (strcmp(tag, after) > 0)
-			status = names_add(names, tag, len, err);
-	}
-	store_list_close(list);
-	if (status == STOW_OK && !any)
+	tags.prefix_len = strlen(prefix.text);
+	status = listing_each(registry->store, op, prefix.text, visit_tag, &tags, err);
+	if (status == STOW_OK && !tags.any)
 		status = require_known(registry, op, name, err);
 	return status;
 }

@@ -2,55 +2,116 @@
 /*
  * The delete of a manifest: the tags that stand on it first, then its revision link.
  * It must not know the manifest's bytes: they stay for collection.
+ *
+ * Pushes of this process wait meanwhile (repository-lock.h).  A host beside it may move a tag
+ * between the look at its current link and the removal.  Where the store removes on condition, the
+ * tag then stays; where it does not, a second look at the tags' histories finds what the other host
+ * wrote, and that is put back.
  */
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "plugin/layout.h"
 #include "plugin/link.h"
+#include "plugin/listing.h"
 #include "plugin/name.h"
 #include "plugin/removal.h"
 #include "plugin/tag.h"
 
 #define WHERE "manifest.delete"
-#define SLICE 128 /* tags whose current links are read in one batch */
+#define SLICE 128 /* tags whose current links are read, and removed, in one batch */
 
 struct untag {
 	struct stow_registry *registry;
 	const char *name;
 	const struct digest *digest;
 	size_t prefix_len;
-	struct stow_names keys; /* all below the repository's tags */
-	bool *standing;         /* of each key: a current link that names the digest */
-	char (*etags)[80];      /* of those */
+	struct stow_names keys; /* all below the repository's tags, in order */
+	size_t cap;
+	int64_t *mtimes; /* of each key as it was listed */
+	bool *removed;   /* of each key: a current link that was taken away */
+	bool blindly;    /* one of them without a condition */
 };
 
-/* One slice of current links: indices into keys. */
-static int read_slice(struct untag *untag, const struct stow_op *op, const size_t *indices,
-                      size_t n, struct stow_error *err)
+/* Of a slice of tags: what is needed to read their current links and to take some away. */
+struct slice {
+	size_t n;
+	size_t indices[SLICE]; /* into keys */
+	struct stow_call calls[SLICE];
+	struct stow_error errs[SLICE];
+	struct layout_key keys[SLICE];
+	char bodies[SLICE][LINK_BODY_MAX];
+	/* those that stand on the digest */
+	size_t standing_n;
+	size_t standing[SLICE]; /* into keys of untag */
+	const char *standing_keys[SLICE];
+	const char *standing_etags[SLICE]; /* NULL: no condition can be made */
+};
+
+/* ---- what is there ---- */
+
+static int add_key(void *arg, const struct stow_entry *entry, struct stow_error *err)
 {
-	cleanup_free struct stow_call *calls = calloc(n, sizeof(*calls));
-	cleanup_free struct stow_error *errs = calloc(n, sizeof(*errs));
-	cleanup_free char *bodies = calloc(n, LINK_BODY_MAX);
-	cleanup_free struct layout_key *keys = calloc(n, sizeof(*keys));
+	struct untag *untag = arg;
+
+	if (untag->keys.n == untag->cap) {
+		size_t cap = untag->cap ? 2 * untag->cap : 64;
+		int64_t *mtimes = reallocarray(untag->mtimes, cap, sizeof(*mtimes));
+
+		if (!mtimes)
+			return error_nomem(err, WHERE);
+		untag->mtimes = mtimes;
+		untag->cap = cap;
+	}
+	untag->mtimes[untag->keys.n] = entry->mtime_ns;
+	return names_add(&untag->keys, entry->key, strlen(entry->key), err);
+}
+
+/* The place of a key in the first listing, or n. */
+static size_t find_key(const struct untag *untag, const char *key)
+{
+	size_t low = 0, high = untag->keys.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(names_at(&untag->keys, middle), key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < untag->keys.n && strcmp(names_at(&untag->keys, low), key) == 0 ? low
+	                                                                            : untag->keys.n;
+}
+
+/* ---- the current links ---- */
+
+static int read_slice(struct untag *untag, const struct stow_op *op, struct slice *slice,
+                      struct stow_error *err)
+{
+	struct stow_store *store = untag->registry->store;
+	bool conditional = (store_caps(store) & STOW_CAP_REMOVE_IF_MATCH) != 0;
 	int status;
 
-	if (!calls || !errs || !bodies || !keys)
-		return error_nomem(err, WHERE);
-	for (size_t i = 0; i < n; i++) {
-		const char *key = names_at(&untag->keys, indices[i]);
+	for (size_t i = 0; i < slice->n; i++) {
+		const char *key = names_at(&untag->keys, slice->indices[i]);
 
-		memcpy(keys[i].text, key, strlen(key) + 1);
-		link_call(&calls[i], &keys[i], bodies + i * LINK_BODY_MAX, &errs[i]);
+		memcpy(slice->keys[i].text, key, strlen(key) + 1);
+		link_call(&slice->calls[i], &slice->keys[i], slice->bodies[i], &slice->errs[i]);
 	}
-	status = store_batch(untag->registry->store, op, calls, n, sizeof(calls[0]), err);
-	for (size_t i = 0; i < n && status == STOW_OK; i++) {
+	slice->standing_n = 0;
+	status = store_batch(store, op, slice->calls, slice->n, sizeof(slice->calls[0]), err);
+	for (size_t i = 0; i < slice->n && status == STOW_OK; i++) {
 		struct stow_error fault = { 0 };
+		const char *etag = slice->calls[i].ret_stat.etag;
 		struct digest target;
 
-		status = link_call_result(&calls[i], NULL, &target, &fault);
+		status = link_call_result(&slice->calls[i], NULL, &target, &fault);
 		if (status == STOW_OK && digest_equal(&target, untag->digest)) {
-			untag->standing[indices[i]] = true;
-			memcpy(untag->etags[indices[i]], calls[i].ret_stat.etag,
-			       sizeof(untag->etags[0]));
+			size_t at = slice->standing_n++;
+
+			slice->standing[at] = slice->indices[i];
+			slice->standing_keys[at] = slice->keys[i].text;
+			slice->standing_etags[at] = conditional && *etag ? etag : NULL;
 		} else if (status == STOW_ENOTFOUND || status == STOW_ECORRUPT) {
 			status = STOW_OK; /* gone meanwhile, or it names nothing */
 		} else if (status != STOW_OK) {
@@ -60,41 +121,163 @@ static int read_slice(struct untag *untag, const struct stow_op *op, const size_
 	return status;
 }
 
-static int find_standing(struct untag *untag, const struct stow_op *op, struct stow_error *err)
+/* A tag that was moved since its link was read keeps what it has now, where the store can tell. */
+static int remove_slice(struct untag *untag, const struct stow_op *op, const struct slice *slice,
+                        struct stow_error *err)
 {
-	size_t indices[SLICE], n = 0, tag_len;
+	struct stow_store *store = untag->registry->store;
+	struct stow_error fault = { 0 };
+	int statuses[SLICE], status = STOW_OK;
+
+	if (slice->standing_n == 1)
+		statuses[0] = store_remove(store, op, slice->standing_keys[0],
+		                           slice->standing_etags[0], &fault);
+	else
+		(void)store_remove_many(store, op, slice->standing_keys, slice->standing_etags,
+		                        slice->standing_n, statuses, &fault);
+	for (size_t i = 0; i < slice->standing_n; i++) {
+		/* one whose removal failed may be gone all the same */
+		untag->removed[slice->standing[i]] = statuses[i] != STOW_ECHANGED;
+		untag->blindly |= !slice->standing_etags[i];
+		if (status == STOW_OK && statuses[i] != STOW_OK && statuses[i] != STOW_ECHANGED)
+			status = statuses[i];
+	}
+	if (status == STOW_OK || status == fault.status)
+		return status == STOW_OK ? STOW_OK : error_copy(err, &fault);
+	return error_set(err, status, WHERE, "%s: a tag on %s: %s", untag->name,
+	                 untag->digest->text, error_status_text(status));
+}
+
+static int remove_currents(struct untag *untag, const struct stow_op *op, struct stow_error *err)
+{
+	cleanup_free struct slice *slice = calloc(1, sizeof(*slice));
+	size_t tag_len;
 	int status = STOW_OK;
 
+	if (!slice)
+		return error_nomem(err, WHERE);
 	for (size_t i = 0; i < untag->keys.n && status == STOW_OK; i++) {
 		if (layout_is_current(names_at(&untag->keys, i) + untag->prefix_len, &tag_len))
-			indices[n++] = i;
-		if (n == SLICE) {
-			status = read_slice(untag, op, indices, n, err);
-			n = 0;
-		}
+			slice->indices[slice->n++] = i;
+		if (slice->n == 0 || (slice->n < SLICE && i + 1 < untag->keys.n))
+			continue;
+		status = read_slice(untag, op, slice, err);
+		if (status == STOW_OK)
+			status = remove_slice(untag, op, slice, err);
+		slice->n = 0;
 	}
-	if (status == STOW_OK && n > 0)
-		status = read_slice(untag, op, indices, n, err);
 	return status;
 }
 
-/* A tag that was moved since its link was read keeps what it has now, where the store can tell. */
-static int remove_current(struct untag *untag, const struct stow_op *op, size_t i,
-                          struct stow_error *err)
+/* ---- the second look ---- */
+
+struct second { /* at one tag whose current link was taken away */
+	struct untag *untag;
+	const struct stow_op *op;
+	char tag[STOW_TAG_MAX + 1];
+	size_t index;        /* of its current link in keys; keys.n: no such tag */
+	bool has_current;    /* it has one again */
+	bool moved;          /* another digest was written into its history meanwhile */
+	int64_t moved_ns;    /* when */
+	struct digest newer; /* which */
+};
+
+/* The other host's write is put back, unless it is there again, or its manifest is not. */
+static int settle(const struct second *second, struct stow_error *err)
 {
-	bool conditional = (store_caps(untag->registry->store) & STOW_CAP_REMOVE_IF_MATCH) != 0 &&
-	                   untag->etags[i][0] != '\0';
+	struct untag *untag = second->untag;
+	const struct stow_op *op = second->op;
+	struct stow_put put = { .size = sizeof(put), .length = -1 };
+	struct stow_store *store = untag->registry->store;
 	struct stow_error fault = { 0 };
+	struct layout_key key;
+	struct stow_stat stat;
 	int status;
 
-	status = store_remove(untag->registry->store, op, names_at(&untag->keys, i),
-	                      conditional ? untag->etags[i] : NULL, &fault);
-	if (status == STOW_ECHANGED) {
-		untag->standing[i] = false;
+	if (second->index == untag->keys.n)
 		return STOW_OK;
-	}
-	return status == STOW_OK ? STOW_OK : error_copy(err, &fault);
+	if (second->has_current)
+		untag->removed[second->index] = false;
+	if (second->has_current || !second->moved)
+		return STOW_OK;
+	layout_link(&key, untag->name, LAYOUT_REVISIONS, &second->newer);
+	status = store_stat(store, op, key.text, &stat, &fault);
+	if (status == STOW_ENOTFOUND)
+		return STOW_OK;
+	if (store_caps(store) & STOW_CAP_CREATE)
+		put.flags = STOW_PUT_CREATE;
+	if (status == STOW_OK)
+		status = store_put(store, op, names_at(&untag->keys, second->index),
+		                   second->newer.text, strlen(second->newer.text), &put, NULL,
+		                   &fault);
+	if (status != STOW_OK && status != STOW_EEXIST)
+		return error_copy(err, &fault);
+	untag->removed[second->index] = false;
+	return STOW_OK;
 }
+
+static struct second begin_second(struct untag *untag, const struct stow_op *op, const char *rest,
+                                  size_t tag_len)
+{
+	struct second second = { .untag = untag, .op = op };
+	struct layout_key key;
+
+	memcpy(second.tag, rest, tag_len);
+	layout_tag_current(&key, untag->name, second.tag);
+	second.index = find_key(untag, key.text);
+	if (second.index < untag->keys.n && !untag->removed[second.index])
+		second.index = untag->keys.n;
+	return second;
+}
+
+static void see_index(struct second *second, const struct stow_entry *entry,
+                      const struct digest *digest)
+{
+	const struct untag *untag = second->untag;
+	size_t before = find_key(untag, entry->key);
+
+	if (digest_equal(digest, untag->digest) ||
+	    (before < untag->keys.n && untag->mtimes[before] == entry->mtime_ns) ||
+	    (second->moved && second->moved_ns > entry->mtime_ns))
+		return;
+	second->moved = true;
+	second->moved_ns = entry->mtime_ns;
+	second->newer = *digest;
+}
+
+static int see_again(void *arg, const struct stow_entry *entry, struct stow_error *err)
+{
+	struct second *second = arg;
+	const char *rest = entry->key + second->untag->prefix_len;
+	struct digest digest;
+	size_t tag_len;
+	bool is_current = layout_is_current(rest, &tag_len);
+	int status = STOW_OK;
+
+	if (!is_current && !layout_is_index(rest, &tag_len, &digest))
+		return STOW_OK;
+	if (strlen(second->tag) != tag_len || memcmp(second->tag, rest, tag_len) != 0) {
+		status = settle(second, err);
+		*second = begin_second(second->untag, second->op, rest, tag_len);
+	}
+	if (is_current)
+		second->has_current = true;
+	else if (second->index < second->untag->keys.n)
+		see_index(second, entry, &digest);
+	return status;
+}
+
+static int look_again(struct untag *untag, const struct stow_op *op,
+                      const struct layout_key *prefix, struct stow_error *err)
+{
+	struct second second = { .untag = untag, .op = op, .index = untag->keys.n };
+	int status;
+
+	status = listing_each(untag->registry->store, op, prefix->text, see_again, &second, err);
+	return status == STOW_OK ? settle(&second, err) : status;
+}
+
+/* ---- the history ---- */
 
 /* Does the key belong to a tag whose current link was taken away?  Keys of one tag lie together,
  * its current link before its index. */
@@ -109,7 +292,7 @@ static int gather_history(struct untag *untag, struct stow_names *history, struc
 		struct digest digest;
 
 		if (layout_is_current(rest, &tag_len)) {
-			removed = untag->standing[i] ? rest : NULL;
+			removed = untag->removed[i] ? rest : NULL;
 			removed_len = tag_len;
 		} else if (layout_is_index(rest, &tag_len, &digest)) {
 			bool of_removed = removed && tag_len == removed_len &&
@@ -122,35 +305,40 @@ static int gather_history(struct untag *untag, struct stow_names *history, struc
 	return status;
 }
 
+static int remove_history(struct untag *untag, const struct stow_op *op, struct stow_error *err)
+{
+	struct stow_names history;
+	int status;
+
+	names_init(&history);
+	status = gather_history(untag, &history, err);
+	if (status == STOW_OK)
+		status = removal_keys(untag->registry->store, op, &history, err);
+	names_done(&history);
+	return status;
+}
+
 static int run(struct untag *untag, const struct stow_op *op, struct stow_error *err)
 {
-	struct stow_store *store = untag->registry->store;
 	struct layout_key prefix;
-	struct stow_names history;
 	int status;
 
 	layout_tags_prefix(&prefix, untag->name);
 	untag->prefix_len = strlen(prefix.text);
-	status = removal_list(store, op, prefix.text, &untag->keys, err);
+	status = listing_each(untag->registry->store, op, prefix.text, add_key, untag, err);
 	if (status != STOW_OK || untag->keys.n == 0)
 		return status;
-	untag->standing = calloc(untag->keys.n, sizeof(*untag->standing));
-	untag->etags = calloc(untag->keys.n, sizeof(*untag->etags));
-	if (!untag->standing || !untag->etags)
+	untag->removed = calloc(untag->keys.n, sizeof(*untag->removed));
+	if (!untag->removed)
 		return error_nomem(err, WHERE);
-	status = find_standing(untag, op, err);
-	for (size_t i = 0; i < untag->keys.n && status == STOW_OK; i++) {
-		if (untag->standing[i])
-			status = remove_current(untag, op, i, err);
+	status = remove_currents(untag, op, err);
+	if (untag->blindly) {
+		/* after a failure, too: what was taken away wrongly must not stay so */
+		int second = look_again(untag, op, &prefix, status == STOW_OK ? err : NULL);
+
+		status = status == STOW_OK ? second : status;
 	}
-	if (status != STOW_OK)
-		return status;
-	names_init(&history);
-	status = gather_history(untag, &history, err);
-	if (status == STOW_OK)
-		status = removal_keys(store, op, &history, err);
-	names_done(&history);
-	return status;
+	return status == STOW_OK ? remove_history(untag, op, err) : status;
 }
 
 int tag_remove_on(struct stow_registry *registry, const struct stow_op *op, const char *name,
@@ -162,17 +350,37 @@ int tag_remove_on(struct stow_registry *registry, const struct stow_op *op, cons
 	names_init(&untag.keys);
 	status = run(&untag, op, err);
 	names_done(&untag.keys);
-	free(untag.standing);
-	free(untag.etags);
+	free(untag.mtimes);
+	free(untag.removed);
+	return status;
+}
+
+/* ---- the manifest ---- */
+
+static int delete_locked(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                         const struct digest *digest, struct stow_error *err)
+{
+	struct layout_key link;
+	struct stow_stat stat;
+	int status;
+
+	layout_link(&link, name, LAYOUT_REVISIONS, digest);
+	status = store_stat(registry->store, op, link.text, &stat, err);
+	if (status == STOW_ENOTFOUND)
+		return error_set(err, STOW_ENOTFOUND, WHERE, "%s has no manifest %s", name,
+		                 digest->text);
+	if (status == STOW_OK)
+		status = tag_remove_on(registry, op, name, digest, err);
+	if (status == STOW_OK)
+		status = store_remove(registry->store, op, link.text, NULL, err);
 	return status;
 }
 
 int stow_manifest_delete_tagged(struct stow_registry *registry, const struct stow_op *op,
                                 const char *name, const char *text, struct stow_error *err)
 {
-	struct layout_key link;
+	struct repository_lock *lock = NULL;
 	struct digest digest;
-	struct stow_stat stat;
 	int status;
 
 	status = registry_require_delete(registry, WHERE, err);
@@ -180,16 +388,11 @@ int stow_manifest_delete_tagged(struct stow_registry *registry, const struct sto
 		status = name_require(name, WHERE, err);
 	if (status == STOW_OK)
 		status = digest_require(&digest, text, WHERE, err);
+	if (status == STOW_OK)
+		status = repository_lock_alone(&registry->locks, op, name, &lock, err);
 	if (status != STOW_OK)
 		return status;
-	layout_link(&link, name, LAYOUT_REVISIONS, &digest);
-	status = store_stat(registry->store, op, link.text, &stat, err);
-	if (status == STOW_ENOTFOUND)
-		return error_set(err, STOW_ENOTFOUND, WHERE, "%s has no manifest %s", name,
-		                 digest.text);
-	if (status == STOW_OK)
-		status = tag_remove_on(registry, op, name, &digest, err);
-	if (status == STOW_OK)
-		status = store_remove(registry->store, op, link.text, NULL, err);
+	status = delete_locked(registry, op, name, &digest, err);
+	repository_unlock(lock);
 	return status;
 }

@@ -14,9 +14,9 @@
 
 #define WHERE "upload.commit"
 
-static int mismatch(const struct stow_upload *upload, const struct digest *found,
-                    struct stow_error *err)
+static int mismatch(struct stow_upload *upload, const struct digest *found, struct stow_error *err)
 {
+	upload->mismatched = true;
 	return error_set(err, STOW_ECORRUPT, WHERE, "upload %s: its bytes are %s, not %s",
 	                 upload->token.uuid, found->text, upload->digest.text);
 }
@@ -282,6 +282,8 @@ int stow_upload_commit(struct stow_upload *upload, const struct stow_op *op,
 	int status = commit(upload, op, &fault);
 
 	upload->state = status == STOW_OK ? UPLOAD_DONE : UPLOAD_FAILED;
+	if (status == STOW_ECORRUPT && !upload->mismatched)
+		fault.status = STOW_EIO; /* the store's fault, not the client's */
 	if (status != STOW_OK)
 		return error_copy(err, &fault);
 	blob_describe(ret, &upload->digest, size);

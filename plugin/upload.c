@@ -176,6 +176,9 @@ int stow_upload_open(struct stow_registry *registry, const struct stow_op *op, c
 	status = verify(registry, name, uuid, text, where, &upload->token, err);
 	if (status == STOW_OK)
 		(void)text_copy(upload->name, sizeof(upload->name), name);
+	if (status == STOW_OK && length > INT64_MAX - upload->token.offset)
+		status = error_set(err, STOW_ERANGE, where, "upload %s: %lld bytes more cannot be",
+		                   upload->token.uuid, (long long)length);
 	if (status == STOW_OK && digest)
 		status = digest_require(&upload->digest, digest, where, err);
 	if (status == STOW_OK)

@@ -25,6 +25,7 @@ struct stow_upload {
 	int64_t length;   /* announced, -1 if it was not */
 	int64_t received; /* by this handle */
 	bool lost;        /* a commit's segments are gone: its bytes are only counted and hashed */
+	bool mismatched;  /* the bytes are not those of the digest */
 
 	struct store_reader *previous; /* a small last segment, to be written anew */
 	struct segment segment;        /* not direct: the one being written */

@@ -38,8 +38,8 @@ struct stow_descriptor {
 
 struct stow_registry;
 
-/* store and config must outlive the registry. Reads [uploads], [delete], [manifests] and
- * [http] secret. No request to the store is made before one is needed. */
+/* store and config must outlive the registry. Reads [uploads], [delete] and [http] secret. No
+ * request to the store is made before one is needed. */
 STOW_EXPORT int stow_registry_open(struct stow_store *, const struct stow_config *,
                                    const struct stow_host *, struct stow_registry **ret,
                                    struct stow_error *);
@@ -62,12 +62,13 @@ struct stow_reader;
 STOW_EXPORT int stow_blob_stat(struct stow_registry *, const struct stow_op *, const char *name,
                                const char *digest, struct stow_descriptor *ret,
                                struct stow_error *);
-/* length -1 is to the end. STOW_ERANGE where offset lies beyond the end; ret is then filled. */
+/* length -1 is to the end. STOW_ERANGE where offset lies beyond the end; ret is filled then, too. */
 STOW_EXPORT int stow_blob_open(struct stow_registry *, const struct stow_op *, const char *name,
                                const char *digest, int64_t offset, int64_t length,
                                struct stow_reader **ret_reader, struct stow_descriptor *ret,
                                struct stow_error *);
-/* What is ready; *ret_len 0 at the end. */
+/* What is ready; *ret_len 0 at the end. STOW_ECORRUPT where the data ends before the size that was
+ * told; the bytes are not hashed here. */
 STOW_EXPORT int stow_reader_read(struct stow_reader *, const struct stow_op *, void *buf,
                                  size_t cap, size_t *ret_len, struct stow_error *);
 STOW_EXPORT void stow_reader_close(struct stow_reader *);
@@ -92,20 +93,23 @@ STOW_EXPORT int stow_blob_mount(struct stow_registry *, const struct stow_op *, 
  */
 struct stow_upload;
 
-/* No request to the store. algorithm ("sha512") is a hint of the digest to come, NULL: sha256.
+/* No request to the store, but for the first use of a signing key that is kept there. algorithm
+ * ("sha512") is a hint of the digest to come, NULL: sha256.
  * token takes STOW_TOKEN_MAX bytes, uuid STOW_UUID_LEN + 1; both end with NUL. */
 STOW_EXPORT int stow_upload_create(struct stow_registry *, const char *name, const char *algorithm,
                                    char *ret_token, char *ret_uuid, struct stow_error *);
 /*
  * STOW_ENOTFOUND for a token that is forged, cut, too old, of another repository or uuid, or whose
- * bytes are gone.  length is of the bytes to come, -1 if unknown.  digest is that of the whole
+ * bytes are gone.  length is of the bytes to come, -1 if unknown; STOW_ERANGE where more come, or
+ * fewer, or so many cannot be.  digest is that of the whole
  * blob where commit will be called, else NULL; with offset 0 the bytes then go straight to the
  * blob's own key, visible only after the commit.
  */
 STOW_EXPORT int stow_upload_open(struct stow_registry *, const struct stow_op *, const char *name,
                                  const char *uuid, const char *token, int64_t length,
                                  const char *digest, struct stow_upload **ret, struct stow_error *);
-/* Checks signature, name and uuid alone; no request to the store. STOW_ENOTFOUND as above. */
+/* Checks signature, name, uuid and age alone; no request to the store, as create.
+ * STOW_ENOTFOUND as above. */
 STOW_EXPORT int stow_upload_offset(struct stow_registry *, const char *name, const char *uuid,
                                    const char *token, int64_t *ret_offset, struct stow_error *);
 STOW_EXPORT int stow_upload_write(struct stow_upload *, const struct stow_op *, const void *data,
@@ -113,8 +117,12 @@ STOW_EXPORT int stow_upload_write(struct stow_upload *, const struct stow_op *, 
 /* What was written is durable when this returns; the new token stands for it. Then close. */
 STOW_EXPORT int stow_upload_seal(struct stow_upload *, const struct stow_op *, char *ret_token,
                                  int64_t *ret_offset, struct stow_error *);
-/* The digest given to open, verified: data, then link. STOW_ECORRUPT where it is not that of the
- * bytes; then the upload is gone. Then close. */
+/*
+ * The digest given to open, verified: data, then link.  STOW_ECORRUPT where it is not that of the
+ * bytes, and for no other reason; then what was sealed is gone.  Where it is gone already, but the
+ * repository has the blob, the answer to an earlier commit was lost: STOW_OK once more.  After any
+ * other failure the token goes on holding.  Then close.
+ */
 STOW_EXPORT int stow_upload_commit(struct stow_upload *, const struct stow_op *,
                                    struct stow_descriptor *ret, struct stow_error *);
 STOW_EXPORT void stow_upload_close(struct stow_upload *, const struct stow_op *);
@@ -159,7 +167,8 @@ struct stow_faults;
 /*
  * Verifies and stores: data, revision link, then the tag's index and current links.
  * reference is a tag or the manifest's digest; media_type NULL or "" takes the body's own.
- * STOW_ECORRUPT with *ret_faults where verification failed: then nothing was stored.
+ * STOW_ECORRUPT with *ret_faults where verification failed: then nothing was stored.  After any
+ * other failure the manifest may be there by its digest, whole; the tag is as it was, or on it.
  */
 STOW_EXPORT int stow_manifest_put(struct stow_registry *, const struct stow_op *, const char *name,
                                   const char *reference, const char *media_type, const void *data,
@@ -169,8 +178,11 @@ STOW_EXPORT size_t stow_faults_count(const struct stow_faults *);
 STOW_EXPORT int stow_faults_at(const struct stow_faults *, size_t i, struct stow_fault *ret);
 STOW_EXPORT void stow_faults_free(struct stow_faults *);
 
-/* Takes away the tags that stand on the digest, then the revision's link; the data stays for
- * collection. STOW_ENOTSUP unless [delete] enabled, before anything else. */
+/*
+ * Takes away the tags that stand on the digest, then the revision's link; the data stays for
+ * collection.  STOW_ENOTSUP unless [delete] enabled, before anything else.  Pushes of manifests to
+ * the repository, in this process, wait meanwhile.
+ */
 STOW_EXPORT int stow_manifest_delete_tagged(struct stow_registry *, const struct stow_op *,
                                             const char *name, const char *digest,
                                             struct stow_error *);
@@ -184,10 +196,11 @@ STOW_EXPORT int stow_tag_delete(struct stow_registry *, const struct stow_op *, 
 
 /* Names in byte order that sort after `after` (NULL or "": from the start). */
 struct stow_names;
-/* STOW_ENOTFOUND where nothing is known of the repository. */
+/* A repository is one where anything lies below its _manifests/, as in the catalog and as
+ * Distribution has it: layers alone make none. STOW_ENOTFOUND where it is none. */
 STOW_EXPORT int stow_tags_open(struct stow_registry *, const struct stow_op *, const char *name,
                                const char *after, struct stow_names **ret, struct stow_error *);
-/* Repositories that have a manifest. */
+/* Repositories with anything below their _manifests/: what tags_open knows, and nothing else. */
 STOW_EXPORT int stow_catalog_open(struct stow_registry *, const struct stow_op *, const char *after,
                                   struct stow_names **ret, struct stow_error *);
 /* Borrowed until the next call; STOW_ENOTFOUND at the end. */

@@ -61,7 +61,7 @@ static void check_repository_keys(const char *name, const struct digest *digest,
 	check_key(&key);
 	layout_link(&key, name, LAYOUT_REVISIONS, digest);
 	check_key(&key);
-	layout_repository_prefix(&prefix, name);
+	layout_manifests_prefix(&prefix, name);
 	(void)behind(&key, &prefix);
 	rest = key.text + strlen(LAYOUT_REPOSITORIES);
 	REQUIRE(layout_is_repository(rest, &len, &room));

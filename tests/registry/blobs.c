@@ -141,6 +141,9 @@ static void test_missing_data(void **state)
 		assert_int_equal(stow_blob_open(f->registry, &f->op, "a", digest, 0, -1, &reader,
 		                                &descriptor, &f->err),
 		                 STOW_ENOTFOUND);
+		assert_int_equal(stow_blob_open(f->registry, &f->op, "a", digest, 3, -1, &reader,
+		                                &descriptor, &f->err),
+		                 STOW_ENOTFOUND);
 		assert_int_equal(stow_blob_mount(f->registry, &f->op, "b", "a", digest, &descriptor,
 		                                 &f->err),
 		                 STOW_ENOTFOUND);

@@ -365,7 +365,13 @@ static void test_delete_many_tags(void **state)
 	}
 	f->requests = 0;
 	check_ok(f, stow_manifest_delete_tagged(f->registry, &f->op, "a", digest, &f->err));
+	/* its only manifest: nothing is known of the repository any more */
+	assert_int_equal(stow_tags_open(f->registry, &f->op, "a", NULL, &names, &f->err),
+	                 STOW_ENOTFOUND);
+	push_image(f, "a", "v1", 2, digest);
 	check_ok(f, stow_tags_open(f->registry, &f->op, "a", NULL, &names, &f->err));
+	check_ok(f, stow_names_next(names, &f->op, &name, &f->err));
+	assert_string_equal(name, "v1");
 	assert_int_equal(stow_names_next(names, &f->op, &name, &f->err), STOW_ENOTFOUND);
 	stow_names_close(names);
 }
@@ -463,8 +469,10 @@ static void test_catalog(void **state)
 	check_names(f, names, sorted + 6);
 	for (size_t i = 0; sorted[i]; i++)
 		push_image(f, sorted[i], "x", (unsigned int)i, digest);
-	/* only layers: not in the catalog */
+	/* only layers: not in the catalog, and no list of tags */
 	push_blob(f, "layers/only", "x", 1, sha256("x", 1, digest));
+	assert_int_equal(stow_tags_open(f->registry, &f->op, "layers/only", NULL, &names, &f->err),
+	                 STOW_ENOTFOUND);
 	check_ok(f, stow_catalog_open(f->registry, &f->op, NULL, &names, &f->err));
 	check_names(f, names, sorted);
 	for (size_t i = 0; sorted[i]; i++) {

@@ -393,7 +393,7 @@ static void test_lengths(void **state)
 	struct stow_descriptor descriptor;
 	char token[STOW_TOKEN_MAX], digest[STOW_DIGEST_MAX + 1];
 	struct stow_upload *upload = NULL;
-	struct session session;
+	struct session session, other;
 	int64_t offset;
 
 	sha256("abc", 3, digest);
@@ -417,6 +417,12 @@ static void test_lengths(void **state)
 	assert_int_equal(stow_upload_open(f->registry, &f->op, "a", session.uuid, session.token, -2,
 	                                  NULL, &upload, &f->err),
 	                 STOW_EINVAL);
+	/* so many that all together could not be counted */
+	other = session;
+	check_ok(f, patch(f, "a", &other, "x", 1));
+	assert_int_equal(stow_upload_open(f->registry, &f->op, "a", other.uuid, other.token,
+	                                  INT64_MAX, NULL, &upload, &f->err),
+	                 STOW_ERANGE);
 	/* unknown length, and a commit without a digest */
 	check_ok(f, stow_upload_open(f->registry, &f->op, "a", session.uuid, session.token, -1,
 	                             NULL, &upload, &f->err));

@@ -51,8 +51,8 @@ static void test_keys(void **state)
 	assert_string_equal(key.text, ROOT "repositories/a/_manifests/tags/v1/");
 	layout_upload_prefix(&key, "a", UUID);
 	assert_string_equal(key.text, ROOT "repositories/a/_stowage/uploads/" UUID "/");
-	layout_repository_prefix(&key, "a");
-	assert_string_equal(key.text, ROOT "repositories/a/_");
+	layout_manifests_prefix(&key, "a");
+	assert_string_equal(key.text, ROOT "repositories/a/_manifests/");
 	assert_string_equal(LAYOUT_SECRET, ROOT "_stowage/secret");
 }
 

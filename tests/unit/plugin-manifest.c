@@ -85,6 +85,10 @@ static void test_kinds(void **state)
 		/* one digest twice is one reference */
 		{ OCI, IMAGE("", DESC(D2, 4) "," DESC(D2, 4) "," DESC(D1, 3)), MANIFEST_OCI_IMAGE,
 		  2 },
+		/* what JSON allows, if few write it */
+		{ OCI, IMAGE("\"annotations\":{\"a\":\"\\u0000\"},", ""), MANIFEST_OCI_IMAGE, 1 },
+		{ OCI, IMAGE("\"annotations\":{\"a\":\"\\ud83d\\ude00\"},", ""), MANIFEST_OCI_IMAGE,
+		  1 },
 		{ OCI, IMAGE("\"subject\":" DESC(D2, 9) ",\"artifactType\":\"a/b\",", ""),
 		  MANIFEST_OCI_IMAGE, 1 },
 	};
@@ -150,6 +154,12 @@ static void test_refused(void **state)
 		{ "text/plain", IMAGE("", "") },
 		{ "application/json", IMAGE("", "") },
 		{ OCI, IMAGE(MEDIA(DOCKER), "") },
+		/* Distribution compares letter by letter, and would not read it back */
+		{ OCI, IMAGE(MEDIA("application/vnd.OCI.image.manifest.v1+json"), "") },
+		{ OCI, IMAGE(MEDIA(OCI "\\u0000"), "") },
+		{ OCI, IMAGE("", DESC(D2 "\\u0000", 4)) },
+		{ OCI, IMAGE("\"annotations\":{\"a\":\"\xff\"},", "") },
+		{ OCI, IMAGE("\"annotations\":{\"a\\u0000\":\"\"},", "") },
 		{ DOCKER, IMAGE("", "") },
 		{ DOCKER, IMAGE(MEDIA(OCI), "") },
 		{ INDEX, IMAGE("", "") },
@@ -256,6 +266,9 @@ static void test_recognise(void **state)
 	enum manifest_kind kind = 0;
 	static const char unknown[] = "{\"schemaVersion\":2,\"mediaType\":\"a/b\"}";
 	static const char first[] = "{\"schemaVersion\":1,\"name\":\"a\"}";
+	static const char nul[] = "{\"schemaVersion\":2,\"x\":\"\\u0000\"}";
+	static const char cut[] = "{\"schemaVersion\":2,\"mediaType\":\"" OCI "\\u0000\"}";
+	static const char number[] = "{\"schemaVersion\":2,\"mediaType\":5}";
 	static const char twice[] = "{\"schemaVersion\":2,\"x\":1,\"x\":2}";
 
 	(void)state;
@@ -264,6 +277,9 @@ static void test_recognise(void **state)
 	assert_int_equal(manifest_recognise(&kind, "x", 1, NULL), STOW_ECORRUPT);
 	assert_int_equal(manifest_recognise(&kind, "[]", 2, NULL), STOW_ECORRUPT);
 	assert_int_equal(manifest_recognise(&kind, twice, strlen(twice), NULL), STOW_OK);
+	assert_int_equal(manifest_recognise(&kind, nul, strlen(nul), NULL), STOW_OK);
+	assert_int_equal(manifest_recognise(&kind, cut, strlen(cut), NULL), STOW_ECORRUPT);
+	assert_int_equal(manifest_recognise(&kind, number, strlen(number), NULL), STOW_ECORRUPT);
 }
 
 static void test_many_faults(void **state)
