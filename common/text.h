@@ -17,6 +17,10 @@ bool text_ends(const char *s, const char *suffix);
 /* ASCII only. */
 bool text_equal_nocase(const char *a, const char *b);
 
+/* Bytes of the UTF-8 character at s, of which len bytes are there; 0 if it is none (RFC 3629), or
+ * len is 0. */
+size_t text_utf8_length(const char *s, size_t len);
+
 /* Decimal digits only, the whole text, no sign, no space; false on overflow or anything else. */
 bool text_to_int64(const char *s, int64_t *ret);
 /* Likewise of the first len bytes. */

@@ -54,27 +54,6 @@ struct parser {
 
 #define fail(p, ...) error_set((p)->err, STOW_EINVAL, "config.read", __VA_ARGS__)
 
-/* The length of the UTF-8 sequence at s, 0 if it is none (RFC 3629). */
-static size_t utf8_length(const unsigned char *s, size_t len)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n, i;
-	uint32_t c;
-
-	if (s[0] < 0x80)
-		return 1;
-	n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-	if (s[0] < 0xc2 || s[0] > 0xf4 || n > len)
-		return 0;
-	c = s[0] & (0xffu >> (n + 1));
-	for (i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3fu);
-	}
-	return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : n;
-}
-
 static int check_bytes(struct parser *p, const char *s, size_t len)
 {
 	const unsigned char *u = (const unsigned char *)s;
@@ -84,7 +63,7 @@ static int check_bytes(struct parser *p, const char *s, size_t len)
 		if ((u[i] < 0x20 && u[i] != '\t') || u[i] == 0x7f)
 			return fail(p, "%s:%u: control byte 0x%02x in column %zu", p->name, p->line,
 			            (unsigned)u[i], i + 1);
-		n = utf8_length(u + i, len - i);
+		n = text_utf8_length(s + i, len - i);
 		if (n == 0)
 			return fail(p, "%s:%u: byte 0x%02x in column %zu is not UTF-8", p->name,
 			            p->line, (unsigned)u[i], i + 1);

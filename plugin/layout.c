@@ -159,7 +159,9 @@ bool layout_is_segment(const char *rest, struct segment_id *ret)
 	const char *dash = strchr(rest, '-');
 	struct segment_id id;
 
-	if (!dash || !text_to_int64_n(rest, (size_t)(dash - rest), &id.start))
+	/* one spelling a number: a key that is taken apart is the key that is put together */
+	if (!dash || (rest[0] == '0' && dash != rest + 1) ||
+	    !text_to_int64_n(rest, (size_t)(dash - rest), &id.start))
 		return false;
 	if (!read_nonce(dash + 1, &id.parent) || dash[17] != '-' ||
 	    !read_nonce(dash + 18, &id.nonce) || dash[34] != '\0')

@@ -379,8 +379,8 @@ int manifest_recognise(enum manifest_kind *ret, const void *data, size_t len,
 	if (is_given(value) && !type)
 		return error_set(err, STOW_ECORRUPT, WHERE, "mediaType is not a string");
 	if (!type || *type == '\0') {
-		*ret = json_is_array(json_object_get(root, "manifests")) ? MANIFEST_OCI_INDEX
-		                                                         : MANIFEST_OCI_IMAGE;
+		/* a push refuses an image that has the key at all, be it null */
+		*ret = json_object_get(root, "manifests") ? MANIFEST_OCI_INDEX : MANIFEST_OCI_IMAGE;
 		return STOW_OK;
 	}
 	if (!kind_of(type))

@@ -269,8 +269,11 @@ static bool give_item(struct list *l, const struct item *item, struct stow_entry
 
 	if (!text_starts(key, l->prefix) || strcmp(key, l->after) <= 0)
 		return false;
-	if (!item->is_folder && (len == 0 || key[len - 1] == '/'))
-		return false; /* a marker of a folder, as consoles write them, is not an object */
+	/* A marker of a folder, as consoles write them, is not an object; and a folder is one. */
+	if (len == 0 || (key[len - 1] == '/') != item->is_folder)
+		return false;
+	if (item->is_folder && !l->folders)
+		return false;
 	after = strdup(key);
 	*ok = after != NULL;
 	if (!after)

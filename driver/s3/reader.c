@@ -351,7 +351,15 @@ static int open_by_range(struct reader *r, const struct stow_op *op, struct stow
 		return s;
 	release(r, g);
 	r->n = 0;
-	return open_by_stat(r, op, offset, err);
+	s = open_by_stat(r, op, offset, err);
+	/* refused as beyond the end, and now it is not: taking it for empty would cut it */
+	if (s == STOW_OK && offset < r->stat.size) {
+		s = error_set(err, STOW_ECHANGED, "s3.read",
+		              "bucket %s, key %s%s was replaced while it was opened",
+		              r->s3->o.bucket, r->s3->root, r->key);
+		error_flag(err, STOW_ERROR_RETRYABLE);
+	}
+	return s;
 }
 
 int s3_read_open(void *self, const struct stow_op *op, const char *key, const char *if_match,

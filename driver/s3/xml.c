@@ -11,6 +11,8 @@
 #include <pthread.h>
 #include <stowage/types.h>
 
+#include "common/text.h"
+
 struct xml {
 	xmlDoc *doc;
 };
@@ -27,7 +29,9 @@ struct xml *xml_parse(const char *text, size_t len)
 		text++;
 		len--;
 	}
-	if (len == 0 || len > INT_MAX || memmem(text, len, "<!DOCTYPE", 9))
+	/* Some versions of the library take a NUL for the end and pass over what follows. */
+	if (len == 0 || len > INT_MAX || memchr(text, '\0', len) ||
+	    memmem(text, len, "<!DOCTYPE", 9))
 		return NULL;
 	if (pthread_once(&once, xmlInitParser) != 0)
 		return NULL;
@@ -126,9 +130,23 @@ bool xml_text(const struct xml_node *n, const char *name, char *ret, size_t cap)
 	return ok;
 }
 
+/* Stricter than the library's own check, and without U+FFFE and U+FFFF, which no document holds. */
+static bool is_xml_text(const char *text)
+{
+	size_t n;
+
+	for (size_t left = strlen(text); left; text += n, left -= n) {
+		n = text_utf8_length(text, left);
+		if (n == 0 ||
+		    (n == 3 && memcmp(text, "\xef\xbf", 2) == 0 && (unsigned char)text[2] > 0xbd))
+			return false;
+	}
+	return true;
+}
+
 bool xml_escape(struct buf *to, const char *text)
 {
-	if (!xmlCheckUTF8((const xmlChar *)text))
+	if (!is_xml_text(text))
 		return false;
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;

@@ -5,6 +5,8 @@
  */
 #include "host/serve/reply.h"
 
+#include "common/text.h"
+
 #include <stdarg.h>
 
 #define HEADERS_MAX ((size_t)64 * 1024)
@@ -65,38 +67,14 @@ bool reply_next_header(const struct reply *r, size_t *cursor, const char **ret_n
 	return true;
 }
 
-/* Length of the UTF-8 sequence at s, 0 if it is not one. */
-static size_t utf8_length(const unsigned char *s)
-{
-	size_t len;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		len = 2;
-	else if (s[0] >= 0xe0 && s[0] <= 0xef)
-		len = 3;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 void reply_json_string(struct buf *b, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
+	size_t left = strlen(text);
 
 	buf_addc(b, '"');
 	while (*s) {
-		size_t len = utf8_length(s);
+		size_t len = text_utf8_length((const char *)s, left);
 
 		if (*s == '"' || *s == '\\')
 			buf_addf(b, "\\%c", *s);
@@ -108,7 +86,9 @@ void reply_json_string(struct buf *b, const char *text)
 			buf_addc(b, '?');
 		else
 			buf_add(b, s, len);
-		s += len ? len : 1;
+		len = len ? len : 1;
+		s += len;
+		left -= len;
 	}
 	buf_addc(b, '"');
 }

@@ -29,7 +29,13 @@ const struct stow_driver *stow_driver_v1(void);
 static struct {
 	const char *left; /* answers not given yet; NULL: none */
 	unsigned requests;
+	bool knows; /* the secret came from the store: it may come back */
 } store;
+
+static bool shows_secret(const char *text)
+{
+	return !store.knows && strstr(text, SECRET);
+}
 
 struct http_request {
 	int status; /* of HTTP */
@@ -155,7 +161,7 @@ int http_request_start(struct http_client *client, struct http_waiter *waiter,
 	REQUIRE(text_starts(e->url, "http://store.example/bucket") && fuzz_is_line(e->url));
 	for (size_t i = 0; e->headers[i]; i++)
 		REQUIRE(fuzz_is_line(e->headers[i]) && strchr(e->headers[i], ':') &&
-		        !strstr(e->headers[i], SECRET));
+		        !shows_secret(e->headers[i]));
 	r->ended = e->ended;
 	r->ended_arg = e->ended_arg;
 	if (!text)
@@ -248,7 +254,7 @@ static void check_error(int status, const struct stow_error *err)
 	REQUIRE(memchr(err->message, '\0', sizeof(err->message)) && err->message[0]);
 	REQUIRE(memchr(err->request, '\0', sizeof(err->request)));
 	REQUIRE(fuzz_is_line(err->message));
-	REQUIRE(!strstr(err->message, SECRET));
+	REQUIRE(!shows_secret(err->message));
 }
 
 static void check_stat(const struct stow_stat *stat)
@@ -548,6 +554,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	open_driver();
 	store.left = *rest ? rest : NULL;
 	store.requests = 0;
+	store.knows = strstr(rest, SECRET) != NULL;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		if (strcmp(calls[i].name, name) == 0)
 			calls[i].run();

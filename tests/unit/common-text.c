@@ -106,6 +106,32 @@ static void percent(void **state)
 	}
 }
 
+static void utf8(void **state)
+{
+	static const char *const good[] = { "a",
+		                            "\xc2\x80",
+		                            "\xe0\xa0\x80",
+		                            "\xed\x9f\xbf",
+		                            "\xf0\x90\x80\x80",
+		                            "\xf4\x8f\xbf\xbf" };
+	static const char *const bad[] = { "",
+		                           "\x80",
+		                           "\xc1\xbf",
+		                           "\xe0\x9f\xbf",
+		                           "\xed\xa0\x80",
+		                           "\xe2\x82",
+		                           "\xf0\x8f\xbf\xbf",
+		                           "\xf4\x90\x80\x80",
+		                           "\xff" };
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(text_utf8_length(good[i], strlen(good[i])), strlen(good[i]));
+	for (size_t i = 0; i < 9; i++)
+		assert_int_equal(text_utf8_length(bad[i], strlen(bad[i])), 0);
+	assert_int_equal(text_utf8_length("\xe2\x82\xac", 2), 0); /* cut */
+}
+
 static void distance(void **state)
 {
 	(void)state;
@@ -212,6 +238,7 @@ int main(void)
 		cmocka_unit_test(hex),
 		cmocka_unit_test(base64_rfc4648),
 		cmocka_unit_test(percent),
+		cmocka_unit_test(utf8),
 		cmocka_unit_test(distance),
 		cmocka_unit_test(dates),
 		cmocka_unit_test(buf_has_a_ceiling),
