@@ -46,6 +46,7 @@ struct server {
 	uint64_t boot;    /* random: request ids of two runs differ */
 	uint64_t counter; /* atomic */
 	bool quiesced;    /* atomic */
+	int listener;     /* after quiesce: ours to close; else -1 */
 	struct mutex lock;
 	struct transfer *first;
 	size_t busy;
@@ -424,6 +425,7 @@ int server_start(const struct server_options *options, struct service *service, 
 	}
 	s->options = *options;
 	s->service = service;
+	s->listener = -1;
 	if (!hash_random(&s->boot, sizeof s->boot))
 		status = error_set(err, STOW_EIO, "http.start", "no random numbers to be had");
 	else
@@ -445,14 +447,13 @@ const char *server_address(const struct server *s)
 	return s->address;
 }
 
+/* The library's threads may still have the socket in hand: it is closed when they have ended. */
 void server_quiesce(struct server *s)
 {
-	MHD_socket fd;
-
 	__atomic_store_n(&s->quiesced, true, __ATOMIC_RELAXED);
-	fd = MHD_quiesce_daemon(s->daemon);
-	if (fd != MHD_INVALID_SOCKET)
-		close(fd);
+	s->listener = MHD_quiesce_daemon(s->daemon);
+	if (s->listener >= 0)
+		shutdown(s->listener, SHUT_RDWR);
 }
 
 size_t server_busy(struct server *s)
@@ -505,5 +506,7 @@ void server_stop(struct server *s)
 		exchange_stop(t->exchange);
 	mutex_unlock(&s->lock);
 	MHD_stop_daemon(s->daemon);
+	if (s->listener >= 0)
+		close(s->listener);
 	free_server(s);
 }
