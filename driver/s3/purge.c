@@ -153,7 +153,7 @@ int s3_purge_writes(void *self, const struct stow_op *op, const char *prefix, in
 	r = purge(s3, op, p, &count, err);
 	buf_done(&p->found);
 	free(p);
-	if (r == STOW_OK)
+	if (r == STOW_OK && ret_count)
 		*ret_count = count;
 	return r;
 }

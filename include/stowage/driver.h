@@ -10,7 +10,9 @@
  *
  * Threads    An instance may be used by any number of threads at once.  A reader, a writer or a
  *            list belongs to one thread at a time.  Calls block; parallelism is the driver's.
- * Outputs    What is named ret_ is written on success only, the error on failure only.
+ * Outputs    What is named ret_ is written on success only, the error on failure only.  The
+ *            ret_stat of put, get, read_open and write_commit and the ret_count of
+ *            purge_writes may be NULL.
  * Ownership  The callee copies what it keeps; pointers passed in are valid for the call.  What a
  *            call returns by handle is ended by the matching close, which takes NULL too.
  * Deadline   Each call heeds op->deadline_ns and op->cancel and returns within 100 ms of either,
@@ -91,7 +93,8 @@ struct stow_stat {
 struct stow_put {
 	uint32_t size;            /* sizeof(struct stow_put) */
 	uint32_t flags;           /* STOW_PUT_* */
-	const char *if_match;     /* only if the object has this ETag; NULL is no condition */
+	const char *if_match;     /* only if the object has this ETag, else STOW_ECHANGED, or
+	                           * STOW_ENOTFOUND where it is absent; NULL is no condition */
 	const char *content_type; /* NULL is application/octet-stream */
 	int64_t length;           /* write_open: of the whole object, -1 if unknown; copy: of the
 	                           * source, 0 or -1 if unknown. Ignored by put */
