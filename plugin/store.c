@@ -7,10 +7,7 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
-#include "common/hash.h"
-#include "common/option.h"
 #include "common/text.h"
-#include "plugin/config.h"
 #include "plugin/loader.h"
 
 #include <stdlib.h>
@@ -34,88 +31,6 @@ int store_wrap(const struct stow_driver *driver, void *self, bool close_self,
 	s->self = self;
 	s->close_self = close_self;
 	s->host = host;
-	*ret = s;
-	return STOW_OK;
-}
-
-/* The row that comes next by name and may be derived from; tables may be reordered. */
-static const struct stow_option *next_derive(const struct stow_option *table, const char *after)
-{
-	const struct stow_option *row, *best = NULL;
-
-	for (row = table; row->name; row++) {
-		if ((row->flags & STOW_OPTION_DERIVE) && strcmp(row->name, after) > 0 &&
-		    (!best || strcmp(row->name, best->name) < 0))
-			best = row;
-	}
-	return best;
-}
-
-/* HMAC over name, length and value of each option that is set, under a fixed label. */
-static int derive_key(struct stow_store *s, const struct stow_config *config,
-                      struct stow_error *err)
-{
-	static const char label[] = "stowage store key 1";
-	cleanup_buf struct buf text = { 0 };
-	const struct stow_option *row;
-	const char *value, *after = "";
-	bool secret = false;
-
-	buf_init(&text, (size_t)16 << 20);
-	buf_addf(&text, "%s\n", s->driver.name);
-	while ((row = next_derive(s->driver.options, after))) {
-		after = row->name;
-		value = stow_config_string(config, s->driver.name, row->name);
-		if (!value || !*value)
-			continue;
-		if (row->flags & STOW_OPTION_SECRET)
-			secret = true;
-		buf_addf(&text, "%s %zu ", row->name, strlen(value));
-		buf_adds(&text, value);
-		buf_addc(&text, '\n');
-	}
-	if (buf_status(&text) != STOW_OK)
-		return error_nomem(err, "store.open");
-	if (secret) {
-		hash_hmac_sha256(label, sizeof(label) - 1, text.data, text.len, s->key);
-		s->has_key = true;
-	}
-	explicit_bzero(text.data, text.len);
-	return STOW_OK;
-}
-
-int stow_store_open(const struct stow_config *config, const struct stow_host *host,
-                    struct stow_store **ret, struct stow_error *err)
-{
-	const struct stow_driver *driver = config_driver(config);
-	cleanup_free struct stow_kv *pairs = NULL;
-	struct stow_error e = { 0 };
-	struct stow_store *s = NULL;
-	void *self = NULL;
-	size_t n;
-	int r;
-
-	if (!driver)
-		return error_set(err, STOW_EINVAL, "store.open",
-		                 "the configuration was not checked");
-	r = config_driver_pairs(config, &pairs, &n, err);
-	if (r != STOW_OK)
-		return r;
-	r = store_wrap(driver, NULL, true, host, &s, err);
-	if (r != STOW_OK)
-		return r;
-	r = store_answer(s, "store.open", s->driver.open(host, pairs, n, &self, &e), &e, err);
-	if (r != STOW_OK) {
-		error_prefix(err, r, "[%s]", s->driver.name);
-		free(s);
-		return r;
-	}
-	s->self = self;
-	r = derive_key(s, config, err);
-	if (r != STOW_OK) {
-		stow_store_close(s);
-		return r;
-	}
 	*ret = s;
 	return STOW_OK;
 }
@@ -522,5 +437,34 @@ int store_purge_writes(struct stow_store *s, const struct stow_op *op, const cha
 	r = store_answer(s, "store.purge", r, &e, err);
 	if (r == STOW_OK)
 		*ret_count = count;
+	return r;
+}
+
+/* Printable ASCII without a blank and ended within cap: it goes into a header as it is. */
+static bool url_ok(const char *buf, size_t cap)
+{
+	size_t i;
+
+	for (i = 0; i < cap && buf[i]; i++)
+		if (buf[i] <= ' ' || buf[i] > '~')
+			return false;
+	return i > 0 && i < cap;
+}
+
+int store_presign(struct stow_store *s, const struct stow_op *op, const char *key,
+                  const char *method, int64_t seconds, char *buf, size_t cap,
+                  struct stow_error *err)
+{
+	struct stow_error e = { 0 };
+	int r;
+
+	if (!s->driver.presign)
+		return error_set(err, STOW_ENOTSUP, "store.presign",
+		                 "driver %s has no URLs to give", s->driver.name);
+	r = s->driver.presign(s->self, op, key, method, seconds, buf, cap, &e);
+	r = store_answer(s, "store.presign", r, &e, err);
+	if (r == STOW_OK && !url_ok(buf, cap))
+		r = error_set(err, STOW_EIO, "store.presign",
+		              "%s: driver %s answered what is no URL", key, s->driver.name);
 	return r;
 }

@@ -5,8 +5,8 @@
  *
  * Contracts are those of driver.h, call by call, and beyond them:
  *
- *   Left out     batch, copy, write_copy, remove_many and check are emulated.  write_park and
- *                purge_writes, where the driver has none, are STOW_ENOTSUP.
+ *   Left out     batch, copy, write_copy, remove_many and check are emulated.  write_park,
+ *                purge_writes and presign, where the driver has none, are STOW_ENOTSUP.
  *   Conditions   if_match of a get, read_open or copy's source is emulated where the driver does
  *                not honour it.  STOW_PUT_CREATE, if_match of a put and of a remove cannot be:
  *                they are STOW_ENOTSUP before the store is asked; look at store_caps first.
@@ -15,7 +15,9 @@
  *                driver.  A failure always comes with its error filled and ended.
  *   Handles      belong to one thread at a time, and are closed before the store is.
  *
- * It knows nothing of keys' meaning: repositories, links and digests are the callers'.
+ * It knows nothing of keys' meaning: repositories, links and digests are the callers'.  store.c,
+ * store-list.c, store-many.c and loader.c know nothing of configurations either and need common/
+ * alone: a host that has no use for the core compiles these in.
  */
 #ifndef PLUGIN_STORE_H
 #define PLUGIN_STORE_H
@@ -99,5 +101,8 @@ int store_remove_many(struct stow_store *, const struct stow_op *, const char *c
                       const char *const *if_match, size_t n, int *ret_status, struct stow_error *);
 int store_purge_writes(struct stow_store *, const struct stow_op *, const char *prefix,
                        int64_t older_than_ns, uint64_t *ret_count, struct stow_error *);
+/* A URL of a URL's grammar, ended, of one line; STOW_ERANGE where it does not fit into buf. */
+int store_presign(struct stow_store *, const struct stow_op *, const char *key, const char *method,
+                  int64_t seconds, char *buf, size_t cap, struct stow_error *);
 
 #endif
