@@ -134,6 +134,14 @@ void *budget_map(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+void *budget_grow(void *p, size_t size, size_t wanted)
+{
+	if (wanted <= size)
+		return p;
+	p = mremap(p, size, wanted, MREMAP_MAYMOVE);
+	return p == MAP_FAILED ? NULL : p;
+}
+
 void budget_unmap(void *p, size_t size)
 {
 	if (p)

@@ -38,6 +38,8 @@ void budget_give(struct budget *, enum budget_side, size_t size);
 
 /* Pages of their own, given back to the system when freed; NULL if there are none. */
 void *budget_map(size_t size);
+/* The same bytes in a buffer of at least wanted, not booked; NULL, and the old one stays. */
+void *budget_grow(void *, size_t size, size_t wanted);
 void budget_unmap(void *, size_t size);
 
 #endif

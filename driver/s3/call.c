@@ -66,7 +66,7 @@ void call_done(struct call *c)
 
 /* ---- building ---- */
 
-static int build_path(struct call *c, struct stow_error *err)
+char *call_path(const struct s3 *s3, const char *key)
 {
 	cleanup_buf struct buf path = { 0 };
 	cleanup_free char *full = NULL;
@@ -74,21 +74,36 @@ static int build_path(struct call *c, struct stow_error *err)
 
 	buf_init(&path, PATH_MAX_LEN);
 	buf_addc(&path, '/');
-	len = text_percent_encode(NULL, 0, c->s3->o.bucket, false);
+	len = text_percent_encode(NULL, 0, s3->o.bucket, false);
 	if (buf_reserve(&path, len + 1) != STOW_OK)
-		return error_nomem(err, c->where);
-	path.len += text_percent_encode(path.data + path.len, len + 1, c->s3->o.bucket, false);
-	if (c->key) {
-		full = s3_full_key(c->s3, c->key);
+		return NULL;
+	path.len += text_percent_encode(path.data + path.len, len + 1, s3->o.bucket, false);
+	if (key) {
+		full = s3_full_key(s3, key);
 		if (!full)
-			return error_nomem(err, c->where);
+			return NULL;
 		buf_addc(&path, '/');
 		len = text_percent_encode(NULL, 0, full, true);
 		if (buf_reserve(&path, len + 1) != STOW_OK)
-			return error_nomem(err, c->where);
+			return NULL;
 		path.len += text_percent_encode(path.data + path.len, len + 1, full, true);
 	}
-	c->path = buf_take(&path);
+	return buf_take(&path);
+}
+
+struct sign_keys call_keys(const struct s3 *s3)
+{
+	return (struct sign_keys){ .accesskey = s3->o.accesskey,
+		                   .secretkey = s3->o.secretkey,
+		                   .sessiontoken = s3->o.sessiontoken,
+		                   .region = s3->o.region,
+		                   .service = "s3",
+		                   .seconds = clock_host_now(s3->host) / CLOCK_SECOND };
+}
+
+static int build_path(struct call *c, struct stow_error *err)
+{
+	c->path = call_path(c->s3, c->key);
 	return c->path ? STOW_OK : error_nomem(err, c->where);
 }
 
@@ -156,15 +171,9 @@ static int compare_names(const void *a, const void *b)
 /* The lines of the request's header, signed for this second. */
 static int header_lines(struct call *c, struct buf *text, size_t *ret_n, struct stow_error *err)
 {
-	const struct s3_options *o = &c->s3->o;
 	struct sign_pair pairs[SIGN_HEADERS_MAX];
 	char date[SIGN_DATE_LEN + 1];
-	struct sign_keys keys = { .accesskey = o->accesskey,
-		                  .secretkey = o->secretkey,
-		                  .sessiontoken = o->sessiontoken,
-		                  .region = o->region,
-		                  .service = "s3",
-		                  .seconds = clock_host_now(c->s3->host) / CLOCK_SECOND };
+	struct sign_keys keys = call_keys(c->s3);
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->n_headers; i++)
@@ -173,8 +182,8 @@ static int header_lines(struct call *c, struct buf *text, size_t *ret_n, struct 
 	pairs[n++] = (struct sign_pair){ "host", c->s3->name };
 	pairs[n++] = (struct sign_pair){ "x-amz-content-sha256", c->payload };
 	pairs[n++] = (struct sign_pair){ "x-amz-date", date };
-	if (o->sessiontoken)
-		pairs[n++] = (struct sign_pair){ "x-amz-security-token", o->sessiontoken };
+	if (keys.sessiontoken)
+		pairs[n++] = (struct sign_pair){ "x-amz-security-token", keys.sessiontoken };
 	qsort(pairs, n, sizeof(pairs[0]), compare_names);
 	for (size_t i = 0; i < n; i++) {
 		buf_addf(text, "%s: %s", pairs[i].name, pairs[i].value);

@@ -76,6 +76,11 @@ int64_t call_wake_time(const struct call *);
 /* How long to wait before attempt n + 1 after such an error. */
 int64_t call_backoff(unsigned attempts, const struct stow_error *);
 
+/* "/bucket/root/key", encoded, to be freed; key NULL is the bucket itself. NULL: out of memory. */
+char *call_path(const struct s3 *, const char *key);
+/* What to sign with now. */
+struct sign_keys call_keys(const struct s3 *);
+
 /* answer.c */
 
 /* The status of a finished exchange; fills c->code, and err where it is not STOW_OK. */

@@ -12,7 +12,8 @@
 #include "common/log.h"
 #include "common/option.h"
 #include "common/text.h"
-#include "driver/s3/s3.h"
+#include "driver/s3/park.h"
+#include "driver/s3/presign.h"
 
 #define CAPS                                                                                       \
 	(STOW_CAP_CREATE | STOW_CAP_PUT_IF_MATCH | STOW_CAP_GET_IF_MATCH |                         \
@@ -53,6 +54,8 @@ static const struct stow_option options[] = {
 	  "gives up when no byte moved for so long, up to 1h" },
 	{ "maxconnections", STOW_OPTION_COUNT, 0, "64", "connections at once, 1 to 4096" },
 	{ "iothreads", STOW_OPTION_COUNT, 0, "1", "threads that move bytes, 1 to 64" },
+	{ "redirectendpoint", STOW_OPTION_STRING, 0, NULL,
+	  "http(s)://host[:port] that presigned URLs name, and are signed for" },
 	{ "useragent", STOW_OPTION_STRING, 0, NULL, "added to the User-Agent header" },
 	{ "v4auth", STOW_OPTION_BOOL, STOW_OPTION_IGNORED, NULL, "always version 4" },
 	{ "loglevel", STOW_OPTION_STRING, STOW_OPTION_IGNORED, NULL, "see [log]" },
@@ -85,6 +88,7 @@ static const struct option_slot slots[] = {
 	SLOT(readtimeout),
 	SLOT(maxconnections),
 	SLOT(iothreads),
+	SLOT(redirectendpoint),
 	SLOT(useragent),
 	{ NULL, 0 },
 };
@@ -109,6 +113,9 @@ int s3_key_check(const struct s3 *s3, const char *key, const char *where, struct
 		return error_set(err, STOW_EINVAL, where,
 		                 "key %s%s: over the %d bytes that a store takes", s3->root, key,
 		                 STOW_KEY_MAX);
+	if (r == STOW_OK && park_is_hidden(key))
+		return error_set(err, STOW_EINVAL, where, "key %s: %s is the driver's own", key,
+		                 PARK_FOLDER);
 	return r;
 }
 
@@ -168,8 +175,7 @@ static int check_options(struct s3_options *o, struct stow_error *err)
 	return check_bounds(o, err);
 }
 
-/* Host and port: letters, digits, '-', '.', ':' and an IPv6 address in brackets. */
-static bool is_host(const char *s)
+bool s3_is_host(const char *s)
 {
 	if (!*s)
 		return false;
@@ -208,7 +214,7 @@ static int set_base(struct s3 *s3, struct stow_error *err)
 	port = strcmp(scheme, "https") == 0 ? ":443" : ":80";
 	if (text_ends(host, port))
 		host[len - strlen(port)] = '\0';
-	if (!is_host(host))
+	if (!s3_is_host(host))
 		return out_of_bounds("regionendpoint", "host[:port] or a URL of it, without a path",
 		                     err);
 	len = strlen(scheme) + strlen("://") + strlen(host) + 1;
@@ -292,6 +298,8 @@ static int s3_open(const struct stow_host *host, const struct stow_kv *pairs, si
 	if (r == STOW_OK)
 		r = set_base(s3, err);
 	if (r == STOW_OK)
+		r = presign_check(s3, err);
+	if (r == STOW_OK)
 		r = set_root(s3, err);
 	if (r == STOW_OK)
 		r = budget_init(&s3->budget, (size_t)s3->o.memory, err);
@@ -337,7 +345,9 @@ static const struct stow_driver driver = {
 	.batch = s3_batch,
 	.copy = s3_copy,
 	.remove_many = s3_remove_many,
+	.write_park = s3_write_park,
 	.purge_writes = s3_purge_writes,
+	.presign = s3_presign,
 	.check = s3_check,
 };
 

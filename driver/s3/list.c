@@ -9,7 +9,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/text.h"
-#include "driver/s3/call.h"
+#include "driver/s3/park.h"
 
 #define EMPTY_PAGES_MAX 100
 #define PAGE_ENTRIES_MAX 10000
@@ -27,6 +27,7 @@ struct list {
 	char *after;       /* with the root; of the last entry given */
 	char *start_after; /* sent with the first page; NULL: not sent */
 	bool folders, end, begun;
+	bool any;         /* the driver's own keys, too */
 	struct buf token; /* of the next page; "" at the last */
 	unsigned empty_pages;
 
@@ -50,8 +51,8 @@ void s3_list_close(void *handle)
 	free(l);
 }
 
-int s3_list_open(void *self, const struct stow_op *op, const char *prefix, const char *after,
-                 uint32_t flags, void **ret_list, struct stow_error *err)
+static int list_open(void *self, const struct stow_op *op, const char *prefix, const char *after,
+                     uint32_t flags, bool any, void **ret_list, struct stow_error *err)
 {
 	struct list *l;
 	int r;
@@ -71,6 +72,7 @@ int s3_list_open(void *self, const struct stow_op *op, const char *prefix, const
 		return error_nomem(err, "s3.list");
 	l->s3 = self;
 	l->folders = flags & STOW_LIST_FOLDERS;
+	l->any = any;
 	buf_init(&l->token, (size_t)4 << 10);
 	buf_init(&l->text, S3_LIST_MAX);
 	l->prefix = s3_full_key(l->s3, prefix);
@@ -86,6 +88,18 @@ int s3_list_open(void *self, const struct stow_op *op, const char *prefix, const
 	}
 	*ret_list = l;
 	return STOW_OK;
+}
+
+int s3_list_open(void *self, const struct stow_op *op, const char *prefix, const char *after,
+                 uint32_t flags, void **ret_list, struct stow_error *err)
+{
+	return list_open(self, op, prefix, after, flags, false, ret_list, err);
+}
+
+int s3_list_any(void *self, const struct stow_op *op, const char *prefix, const char *after,
+                uint32_t flags, void **ret_list, struct stow_error *err)
+{
+	return list_open(self, op, prefix, after, flags, true, ret_list, err);
 }
 
 /* ---- a page ---- */
@@ -273,6 +287,8 @@ static bool give_item(struct list *l, const struct item *item, struct stow_entry
 	if (len == 0 || (key[len - 1] == '/') != item->is_folder)
 		return false;
 	if (item->is_folder && !l->folders)
+		return false;
+	if (!l->any && park_is_hidden(key + strlen(l->s3->root)))
 		return false;
 	after = strdup(key);
 	*ok = after != NULL;

@@ -7,7 +7,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/text.h"
-#include "driver/s3/multipart.h"
+#include "driver/s3/park.h"
 
 #define MARKER_MAX 4096
 
@@ -16,7 +16,9 @@ struct page {
 	size_t root;
 	int64_t before_ns; /* begun before this is old */
 	int64_t age_ns;
-	struct buf found; /* key NUL id NUL ... */
+	struct buf found;  /* key NUL id NUL ... */
+	struct buf parked; /* id NUL ...: uploads that park records name */
+	bool looked;       /* at the records */
 	char key_marker[MARKER_MAX], id_marker[MARKER_MAX];
 	bool more;
 };
@@ -73,7 +75,8 @@ static int accept_uploads(struct call *c, struct stow_error *err)
 		return r;
 	root = xml_root(x, "ListMultipartUploadsResult");
 	buf_reset(&p->found);
-	p->before_ns = store_time(c) - p->age_ns;
+	/* all of them, where any age will do: the header's time is of whole seconds */
+	p->before_ns = p->age_ns > 0 ? store_time(c) - p->age_ns : INT64_MAX;
 	r = take_uploads(p, root);
 	if (r != STOW_OK)
 		return error_set(err, r, c->where, "too many uploads on a page");
@@ -111,6 +114,29 @@ static int fetch_uploads(struct s3 *s3, const struct stow_op *op, struct page *p
 	return call_run(&c, op, err);
 }
 
+static bool is_parked(const struct page *p, const char *id)
+{
+	const char *at = buf_text(&p->parked), *end = at + p->parked.len;
+
+	for (; at < end; at += strlen(at) + 1)
+		if (strcmp(at, id) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * An upload is as old as its last change, which for one that is parked is its record's.  So the
+ * records are gone over first, once the store's time is known.
+ */
+static int look_at_records(struct s3 *s3, const struct stow_op *op, struct page *p, uint64_t *count,
+                           struct stow_error *err)
+{
+	if (p->looked)
+		return STOW_OK;
+	p->looked = true;
+	return park_purge(s3, op, p->prefix + p->root, p->before_ns, &p->parked, count, err);
+}
+
 static int purge(struct s3 *s3, const struct stow_op *op, struct page *p, uint64_t *count,
                  struct stow_error *err)
 {
@@ -118,12 +144,16 @@ static int purge(struct s3 *s3, const struct stow_op *op, struct page *p, uint64
 		int r = fetch_uploads(s3, op, p, err);
 		const char *at = buf_text(&p->found), *end = at + p->found.len;
 
+		if (r == STOW_OK)
+			r = look_at_records(s3, op, p, count, err);
 		if (r != STOW_OK)
 			return r;
 		while (at < end) {
 			const char *key = at, *id = key + strlen(key) + 1;
 
 			at = id + strlen(id) + 1;
+			if (is_parked(p, id))
+				continue;
 			r = multipart_abort(s3, op, key, id, err);
 			if (r != STOW_OK)
 				return r;
@@ -150,8 +180,10 @@ int s3_purge_writes(void *self, const struct stow_op *op, const char *prefix, in
 	p->root = strlen(s3->root);
 	p->age_ns = older_than_ns;
 	buf_init(&p->found, S3_LIST_MAX);
+	buf_init(&p->parked, S3_LIST_MAX);
 	r = purge(s3, op, p, &count, err);
 	buf_done(&p->found);
+	buf_done(&p->parked);
 	free(p);
 	if (r == STOW_OK && ret_count)
 		*ret_count = count;

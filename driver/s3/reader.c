@@ -362,15 +362,13 @@ static int open_by_range(struct reader *r, const struct stow_op *op, struct stow
 	return s;
 }
 
-int s3_read_open(void *self, const struct stow_op *op, const char *key, const char *if_match,
-                 int64_t offset, int64_t length, void **ret_reader, struct stow_stat *ret_stat,
-                 struct stow_error *err)
+int s3_read_any(void *self, const struct stow_op *op, const char *key, const char *if_match,
+                int64_t offset, int64_t length, void **ret_reader, struct stow_stat *ret_stat,
+                struct stow_error *err)
 {
 	struct reader *r = NULL;
-	int s = s3_key_check(self, key, "s3.read", err);
+	int s;
 
-	if (s != STOW_OK)
-		return s;
 	if (offset < 0 || length < -1)
 		return error_set(err, STOW_EINVAL, "s3.read", "negative offset or length");
 	s = reader_new(self, key, if_match, &r, err);
@@ -390,6 +388,17 @@ int s3_read_open(void *self, const struct stow_op *op, const char *key, const ch
 	if (ret_stat)
 		*ret_stat = r->stat;
 	return STOW_OK;
+}
+
+int s3_read_open(void *self, const struct stow_op *op, const char *key, const char *if_match,
+                 int64_t offset, int64_t length, void **ret_reader, struct stow_stat *ret_stat,
+                 struct stow_error *err)
+{
+	int s = s3_key_check(self, key, "s3.read", err);
+
+	return s == STOW_OK ? s3_read_any(self, op, key, if_match, offset, length, ret_reader,
+	                                  ret_stat, err)
+	                    : s;
 }
 
 /* ---- reading ---- */

@@ -21,7 +21,8 @@
 
 struct s3_options {
 	char *accesskey, *secretkey, *sessiontoken;
-	char *region, *regionendpoint, *bucket, *rootdirectory, *useragent, *cafile;
+	char *region, *regionendpoint, *bucket, *rootdirectory, *useragent, *cafile,
+		*redirectendpoint;
 	bool secure, skipverify, forcepathstyle;
 	int64_t chunksize;
 	int64_t multipartcopychunksize, multipartcopymaxconcurrency, multipartcopythresholdsize;
@@ -41,8 +42,10 @@ struct s3 {
 
 /* "some/folder/" + key, to be freed; NULL is out of memory. */
 char *s3_full_key(const struct s3 *, const char *key);
-/* key_check, and whether it is short enough with the root before it. */
+/* key_check, whether it is short enough with the root before it, and not one of the driver's own. */
 int s3_key_check(const struct s3 *, const char *key, const char *where, struct stow_error *);
+/* Host and port: letters, digits, '-', '.', ':' and an IPv6 address in brackets. */
+bool s3_is_host(const char *);
 
 /* object.c */
 int s3_stat(void *self, const struct stow_op *, const char *key, struct stow_stat *ret,
@@ -66,9 +69,16 @@ int s3_remove_many(void *self, const struct stow_op *, const char *const *keys,
 int s3_read_open(void *self, const struct stow_op *, const char *key, const char *if_match,
                  int64_t offset, int64_t length, void **ret_reader, struct stow_stat *ret_stat,
                  struct stow_error *);
+/* The same of any key, the driver's own too. */
+int s3_read_any(void *self, const struct stow_op *, const char *key, const char *if_match,
+                int64_t offset, int64_t length, void **ret_reader, struct stow_stat *ret_stat,
+                struct stow_error *);
 int s3_read(void *handle, const struct stow_op *, void *buf, size_t cap, size_t *ret_len,
             struct stow_error *);
 void s3_read_close(void *handle);
+/* write-park.c */
+int s3_write_park(void *handle, const struct stow_op *, void *buf, size_t cap, size_t *ret_len,
+                  struct stow_error *);
 /* writer.c */
 int s3_write_open(void *self, const struct stow_op *, const char *key, const struct stow_put *,
                   void **ret_writer, int64_t *ret_offset, struct stow_error *);
@@ -82,8 +92,14 @@ void s3_write_close(void *handle, const struct stow_op *);
 /* list.c */
 int s3_list_open(void *self, const struct stow_op *, const char *prefix, const char *after,
                  uint32_t flags, void **ret_list, struct stow_error *);
+/* The same, with the driver's own keys. */
+int s3_list_any(void *self, const struct stow_op *, const char *prefix, const char *after,
+                uint32_t flags, void **ret_list, struct stow_error *);
 int s3_list_next(void *handle, const struct stow_op *, struct stow_entry *ret, struct stow_error *);
 void s3_list_close(void *handle);
+/* presign.c */
+int s3_presign(void *self, const struct stow_op *, const char *key, const char *method,
+               int64_t seconds, char *buf, size_t cap, struct stow_error *);
 /* purge.c */
 int s3_purge_writes(void *self, const struct stow_op *, const char *prefix, int64_t older_than_ns,
                     uint64_t *ret_count, struct stow_error *);

@@ -112,6 +112,11 @@ static int wait_slots(struct writer *w, const struct stow_op *op, unsigned most,
 	}
 }
 
+int writer_wait(struct writer *w, const struct stow_op *op, struct stow_error *err)
+{
+	return wait_slots(w, op, 0, err);
+}
+
 static unsigned count_slots(const struct writer *w)
 {
 	unsigned n = 0;
@@ -247,6 +252,8 @@ int s3_write(void *handle, const struct stow_op *op, const void *data, size_t le
 
 	if (w->failure.status != STOW_OK)
 		return error_copy(err, &w->failure);
+	if (w->committed || w->parked)
+		return error_set(err, STOW_EINVAL, "s3.write", "the write has ended already");
 	r = clock_op_check(op, "s3.write", &e);
 	if (r == STOW_OK)
 		r = writer_room(w, len > INT64_MAX ? INT64_MAX : (int64_t)len, &e);
@@ -282,7 +289,7 @@ static int copy_put(struct writer *w, const struct stow_put *put, struct stow_er
 	w->put.size = sizeof(w->put);
 	if (!put)
 		return STOW_OK;
-	w->put.flags = put->flags;
+	w->put.flags = put->flags & ~STOW_PUT_RESUME;
 	w->length = put->length < 0 ? -1 : put->length;
 	if (put->content_type)
 		w->put.content_type = w->content_type = strdup(put->content_type);
@@ -302,15 +309,13 @@ int s3_write_open(void *self, const struct stow_op *op, const char *key, const s
                   void **ret_writer, int64_t *ret_offset, struct stow_error *err)
 {
 	struct writer *w;
+	int64_t offset = 0;
 	int r = s3_key_check(self, key, "s3.write", err);
 
 	if (r == STOW_OK)
 		r = clock_op_check(op, "s3.write", err);
 	if (r != STOW_OK)
 		return r;
-	if (put && (put->flags & STOW_PUT_RESUME || put->parked))
-		return error_set(err, STOW_ENOTSUP, "s3.write",
-		                 "going on with an unfinished write is not offered");
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return error_nomem(err, "s3.write");
@@ -324,12 +329,14 @@ int s3_write_open(void *self, const struct stow_op *op, const char *key, const s
 		r = plan_parts(w, err);
 	if (r == STOW_OK)
 		r = http_waiter_new(&w->waiter, err);
+	if (r == STOW_OK && put && (put->flags & STOW_PUT_RESUME || put->parked))
+		r = writer_resume(w, op, put, &offset, err);
 	if (r != STOW_OK) {
-		s3_write_close(w, NULL);
+		s3_write_close(w, op);
 		return r;
 	}
 	*ret_writer = w;
-	*ret_offset = 0;
+	*ret_offset = offset;
 	return STOW_OK;
 }
 
@@ -386,12 +393,13 @@ int s3_write_commit(void *handle, const struct stow_op *op, struct stow_stat *re
 
 	if (w->failure.status != STOW_OK)
 		return error_copy(err, &w->failure);
-	if (w->committed)
-		return error_set(err, STOW_EINVAL, "s3.write", "committed already");
+	if (w->committed || w->parked)
+		return error_set(err, STOW_EINVAL, "s3.write", "the write has ended already");
 	r = commit(w, op, &st, &e);
 	if (r != STOW_OK)
 		return writer_fail(w, &e, err);
 	w->committed = true;
+	writer_forget(w, op);
 	if (ret_stat)
 		*ret_stat = st;
 	return STOW_OK;
@@ -407,9 +415,10 @@ static void take_back(struct writer *w, const struct stow_op *op)
 
 	if (!mine.deadline_ns || mine.deadline_ns > limit)
 		mine.deadline_ns = limit;
-	if (multipart_abort(w->s3, &mine, w->key, w->upload.id, &e) != STOW_OK)
+	if (w->upload.id && multipart_abort(w->s3, &mine, w->key, w->upload.id, &e) != STOW_OK)
 		log_line(w->s3->host, STOW_LOG_WARNING, "s3",
 		         "an unfinished upload stays behind until it is purged: %s", e.message);
+	writer_forget(w, &mine);
 }
 
 void s3_write_close(void *handle, const struct stow_op *op)
@@ -421,7 +430,7 @@ void s3_write_close(void *handle, const struct stow_op *op)
 	for (unsigned i = 0; i < WRITER_WINDOW; i++)
 		slot_release(w, &w->slots[i]);
 	drop_buffer(w);
-	if (w->upload.id && !w->committed)
+	if (!w->committed && !w->parked && !w->keep)
 		take_back(w, op);
 	multipart_done(&w->upload);
 	http_waiter_free(w->waiter);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The inside of a writer, shared by writer.c (bytes that are pushed) and write-copy.c (ranges of
- * other objects).
+ * The inside of a writer, shared by writer.c (bytes that are pushed), write-copy.c (ranges of
+ * other objects) and write-park.c (ending for now, and going on).
  */
 #ifndef DRIVER_S3_WRITER_H
 #define DRIVER_S3_WRITER_H
@@ -34,7 +34,9 @@ struct writer {
 	size_t fill, cap;
 	struct writer_slot slots[WRITER_WINDOW];
 	struct stow_error failure; /* latched */
-	bool committed;
+	bool committed, parked;
+	bool recorded; /* it went on from a park record, which goes with it */
+	bool keep;     /* write_close leaves the upload alone */
 };
 
 /* Latches and returns. */
@@ -46,7 +48,15 @@ int writer_flush(struct writer *, const struct stow_op *, struct stow_error *);
 /* Takes bytes, without latching. */
 int writer_take(struct writer *, const struct stow_op *, const char *data, size_t len,
                 struct stow_error *);
+/* Waits until no part is on its way. */
+int writer_wait(struct writer *, const struct stow_op *, struct stow_error *);
 /* Begins the multipart upload if it is not begun. */
 int writer_begin(struct writer *, const struct stow_op *, struct stow_error *);
+
+/* write-park.c: fills a new writer from the record of its key. */
+int writer_resume(struct writer *, const struct stow_op *, const struct stow_put *,
+                  int64_t *ret_offset, struct stow_error *);
+/* Takes the record away that the writer went on from; a failure is a line in the log. */
+void writer_forget(struct writer *, const struct stow_op *);
 
 #endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * URLs that answer without keys for a while.  No request is made for one.
+ * It must not know to whom they are given.
+ */
+#include "driver/s3/presign.h"
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/text.h"
+#include "driver/s3/call.h"
+
+#define SECONDS_MAX 604800 /* SigV4 query form: seven days */
+#define URL_MAX ((size_t)32 << 10)
+
+/* The host of "http(s)://host[:port]", NULL if it is something else. */
+static const char *endpoint_host(const char *url)
+{
+	const char *host;
+
+	if (strncmp(url, "https://", 8) == 0)
+		host = url + 8;
+	else if (strncmp(url, "http://", 7) == 0)
+		host = url + 7;
+	else
+		return NULL;
+	return s3_is_host(host) ? host : NULL;
+}
+
+int presign_check(struct s3 *s3, struct stow_error *err)
+{
+	char *url = s3->o.redirectendpoint;
+	size_t len = url ? strlen(url) : 0;
+
+	if (!len)
+		return STOW_OK;
+	if (url[len - 1] == '/')
+		url[--len] = '\0';
+	if (endpoint_host(url))
+		return STOW_OK;
+	return error_set(err, STOW_EINVAL, "s3.open",
+	                 "option redirectendpoint must be http(s)://host[:port], without path and "
+	                 "query");
+}
+
+int s3_presign(void *self, const struct stow_op *op, const char *key, const char *method,
+               int64_t seconds, char *buf, size_t cap, struct stow_error *err)
+{
+	struct s3 *s3 = self;
+	const char *base = s3->o.redirectendpoint && s3->o.redirectendpoint[0]
+	                           ? s3->o.redirectendpoint
+	                           : s3->base;
+	struct sign_keys keys = call_keys(s3);
+	cleanup_buf struct buf url = { 0 };
+	cleanup_free char *path = NULL;
+	int r = s3_key_check(s3, key, "s3.presign", err);
+
+	if (r == STOW_OK)
+		r = clock_op_check(op, "s3.presign", err);
+	if (r != STOW_OK)
+		return r;
+	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+		return error_set(err, STOW_ENOTSUP, "s3.presign",
+		                 "key %s: URLs are for GET and HEAD", key);
+	if (seconds < 1 || seconds > SECONDS_MAX)
+		return error_set(err, STOW_EINVAL, "s3.presign",
+		                 "key %s: a URL lives for 1 to %d seconds", key, SECONDS_MAX);
+	path = call_path(s3, key);
+	if (!path)
+		return error_nomem(err, "s3.presign");
+	buf_init(&url, URL_MAX);
+	buf_addf(&url, "%s%s?", base, path);
+	r = sign_presign(&keys, method, endpoint_host(base), path, NULL, 0, seconds, &url);
+	if (r == STOW_OK)
+		r = buf_status(&url);
+	if (r != STOW_OK)
+		return error_set(err, r, "s3.presign", "key %s: the URL cannot be made", key);
+	if (url.len >= cap)
+		return error_set(err, STOW_ERANGE, "s3.presign",
+		                 "key %s: the URL has %zu bytes, the buffer %zu", key, url.len,
+		                 cap);
+	memcpy(buf, url.data, url.len + 1);
+	return STOW_OK;
+}
