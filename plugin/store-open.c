@@ -65,9 +65,7 @@ int stow_store_open(const struct stow_config *config, const struct stow_host *ho
 {
 	const struct stow_driver *driver = config_driver(config);
 	cleanup_free struct stow_kv *pairs = NULL;
-	struct stow_error e = { 0 };
 	struct stow_store *s = NULL;
-	void *self = NULL;
 	size_t n;
 	int r;
 
@@ -77,16 +75,9 @@ int stow_store_open(const struct stow_config *config, const struct stow_host *ho
 	r = config_driver_pairs(config, &pairs, &n, err);
 	if (r != STOW_OK)
 		return r;
-	r = store_wrap(driver, NULL, true, host, &s, err);
+	r = store_open(driver, pairs, n, host, &s, err);
 	if (r != STOW_OK)
 		return r;
-	r = store_answer(s, "store.open", s->driver.open(host, pairs, n, &self, &e), &e, err);
-	if (r != STOW_OK) {
-		error_prefix(err, r, "[%s]", s->driver.name);
-		free(s);
-		return r;
-	}
-	s->self = self;
 	r = derive_key(s, config, err);
 	if (r != STOW_OK) {
 		stow_store_close(s);

@@ -35,6 +35,28 @@ int store_wrap(const struct stow_driver *driver, void *self, bool close_self,
 	return STOW_OK;
 }
 
+int store_open(const struct stow_driver *driver, const struct stow_kv *pairs, size_t n,
+               const struct stow_host *host, struct stow_store **ret, struct stow_error *err)
+{
+	struct stow_error e = { 0 };
+	struct stow_store *s = NULL;
+	void *self = NULL;
+	int r;
+
+	r = store_wrap(driver, NULL, true, host, &s, err);
+	if (r != STOW_OK)
+		return r;
+	r = store_answer(s, "store.open", s->driver.open(host, pairs, n, &self, &e), &e, err);
+	if (r != STOW_OK) {
+		error_prefix(err, r, "[%s]", s->driver.name);
+		free(s);
+		return r;
+	}
+	s->self = self;
+	*ret = s;
+	return STOW_OK;
+}
+
 void stow_store_close(struct stow_store *s)
 {
 	if (!s)

@@ -35,6 +35,11 @@ struct store_list;
 int store_wrap(const struct stow_driver *, void *self, bool close_self, const struct stow_host *,
                struct stow_store **ret, struct stow_error *);
 
+/* Opens an instance of a driver with these options. The host must outlive the store; it may be
+ * NULL. */
+int store_open(const struct stow_driver *, const struct stow_kv *, size_t n,
+               const struct stow_host *, struct stow_store **ret, struct stow_error *);
+
 /* What the instance honours as known now (STOW_CAP_*). */
 uint64_t store_caps(const struct stow_store *);
 /* May be NULL. */
