@@ -78,6 +78,16 @@ UNIT      := $(patsubst %.c,$O/%,$(UNIT_SRC))
 REGISTRY  := $(patsubst %.c,$O/%,$(REGISTRY_SRC))
 CONTRACT  := $(if $(wildcard tests/driver/contract.c),$O/tests/driver/contract)
 BENCH     := $(patsubst %.c,$O/%,$(BENCH_SRC))
+# drivers that break the ABI, each in its way; missing.c makes one for each mandatory call
+BROKEN_SRC   := $(filter-out tests/abi/broken/missing.c,$(wildcard tests/abi/broken/*.c))
+BROKEN_CALLS := open close stat get put remove read_open read read_close write_open write \
+	write_commit write_close list_open list_next list_close
+BROKEN       := $(patsubst %.c,$O/%.so,$(BROKEN_SRC)) \
+	$(foreach c,$(BROKEN_CALLS),$O/tests/abi/broken/missing-$(subst _,-,$c).so)
+# drivers of an older and of a newer minor; exposed.so has all of driver.h in its ABI
+ABI_DRIVERS  := $(patsubst tests/abi/driver-1.0/%.c,$O/tests/abi/drivers/%.so,$(wildcard \
+	tests/abi/driver-1.0/*.c))
+ABI_EXPOSED  := $O/tests/abi/exposed.so
 FUZZ      := $(patsubst %.c,$O/%,$(FUZZ_SRC))
 
 # ---- flags ----
@@ -112,7 +122,7 @@ WARNINGS += -Wno-null-dereference $(if $(CLANG),,-Wno-maybe-uninitialized)
 endif
 
 BASE := -std=c11 -D_GNU_SOURCE -Iinclude -I. -include common/banned.h -fPIC -pthread -fno-common \
-	-fvisibility=hidden -DSTOW_VERSION='"$(VERSION)"' -DSTOW_LIBDIR='"$(LIBDIR)"'
+	-fvisibility=hidden -DSTOW_VERSION='"$(VERSION)"'
 ALL_CFLAGS  = $(BASE) $(CFLAGS) $(HARDEN) $(WARNINGS) $(CPPFLAGS) $(LIB_CFLAGS)
 ALL_LDFLAGS = $(LDHARDEN) $(LDFLAGS) -pthread
 
@@ -143,7 +153,7 @@ $(shell mkdir -p $(dir $(1)); printf '%s\n' '$(subst ','\'',$(2))' | cmp -s - $(
 endef
 
 BUILDS := $(filter-out help clean distclean deps test-deps run run-minio format format-check tidy \
-	check-includes check-headers check-style test go-tools,$(or $(MAKECMDGOALS),all))
+	check-includes check-headers check-style test test-long uninstall go-tools,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILDS),)
 $(call keep,$O/obj/flags,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LDWHOLE))
 $(call keep,$O/obj/sources,$(COMMON_SRC) $(HTTPC_SRC) $(PLUGIN_SRC) $(HOST_SRC) $(DRIVER_SRC))
@@ -173,10 +183,10 @@ endef
 $(foreach d,$(DRIVERS),$(eval $(call driver_rules,$d)))
 
 PLUGIN_OBJ := $(call objs,$(PLUGIN_SRC))
+link_plugin = $(CC) -shared $(ALL_LDFLAGS) $(LDWHOLE) -Wl,-soname,$(SONAME) \
+	-Wl,--version-script=plugin/stowage.map -o $@ $(1) $(COMMON_A) $(LIBS_plugin) $(CRYPTO_LIBS)
 $O/$(SONAME): $(PLUGIN_OBJ) $(COMMON_A) plugin/stowage.map $O/obj/sources
-	$(call say,LD,$@)$(CC) -shared $(ALL_LDFLAGS) $(LDWHOLE) -Wl,-soname,$(SONAME) \
-		-Wl,--version-script=plugin/stowage.map -o $@ $(PLUGIN_OBJ) $(COMMON_A) \
-		$(LIBS_plugin) $(CRYPTO_LIBS)
+	$(call say,LD,$@)$(call link_plugin,$(PLUGIN_OBJ))
 $(SO): $O/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
@@ -188,6 +198,13 @@ $(BIN): $(HOST_OBJ) $(HTTPC_OBJ) $(COMMON_A) $(SO) $O/obj/sources
 comma := ,
 
 build: $(if $(HOST_SRC),$(BIN)) $(if $(PLUGIN_SRC),$(SO)) $(DRIVER_SO)
+
+# CNCF Distribution with the drivers as its storage, where there is a Go to build it
+GO_MODULE := host/distribution
+registry-stowage: build
+	@command -v go >/dev/null || { echo "registry-stowage: there is no go"; exit 1; }
+	$(call say,GO,$O/registry-stowage)cd $(GO_MODULE) && GOFLAGS=-mod=readonly \
+		go build -o $(abspath $O)/registry-stowage ./cmd/registry-stowage
 
 # ---- test programs ----
 
@@ -256,7 +273,30 @@ $(1): $O/obj/$(patsubst $O/%,%,$(1)).o $(if $(FUZZER),,$(FUZZ_MAIN)) $(COMMON_A)
 endef
 $(foreach t,$(FUZZ),$(eval $(call fuzz_rules,$t,$(call room,$t))))
 
-tests: build $(UNIT) $(REGISTRY) $(CONTRACT) $(FUZZ)
+ABI_LINK = $(CC) -shared $(ALL_LDFLAGS) -Wl,-z,nodelete -Wl,--version-script=driver/driver.map
+broken_deps = tests/abi/broken/broken.h driver/driver.map include/stowage/driver.h \
+	include/stowage/types.h $O/obj/flags
+$O/tests/abi/broken/missing-%.so: tests/abi/broken/missing.c $(broken_deps)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(ABI_LINK) $(ALL_CFLAGS) -DNAME='"missing-$*"' -DMISSING=$(subst -,_,$*) \
+		-o $@ $<
+$O/tests/abi/broken/%.so: tests/abi/broken/%.c $(broken_deps)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(ABI_LINK) $(ALL_CFLAGS) -DNAME='"$*"' -o $@ $<
+
+# from the header of their time alone, which knows nothing of the present one
+$O/tests/abi/drivers/%.so: tests/abi/driver-1.0/%.c driver/driver.map $O/obj/flags \
+		$(wildcard tests/abi/driver-1.0/*.[ch] tests/abi/driver-1.0/include/stowage/*.h)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(ABI_LINK) $(CFLAGS) $(HARDEN) -std=c11 -D_POSIX_C_SOURCE=200809L -fPIC \
+		-fvisibility=hidden -Wall -Wextra -Werror -Itests/abi/driver-1.0/include -pthread \
+		-o $@ $< $(CRYPTO_LIBS)
+
+$(ABI_EXPOSED): tests/abi/exposed.c include/stowage/driver.h include/stowage/types.h $O/obj/flags
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) -shared $(ALL_LDFLAGS) $(ALL_CFLAGS) -g -o $@ $<
+
+tests: build $(UNIT) $(REGISTRY) $(CONTRACT) $(FUZZ) $(BROKEN) $(ABI_DRIVERS) $(ABI_EXPOSED)
 fuzzers: $(FUZZ)
 bench: build $(BENCH)
 
@@ -292,6 +332,10 @@ test:
 tidy:
 	@tests/tools/tidy $O
 
+# the long ones: hours of traffic, streams of gigabytes
+test-long:
+	@tests/tools/suite long $O
+
 check-clang:
 	@$(MAKE) --no-print-directory O=$O/clang CC=clang-14 tests bench
 
@@ -305,6 +349,10 @@ check-includes:
 	@tests/tools/check-includes
 check-exports: build
 	@tests/tools/check-exports $O
+check-abi: build $(ABI_EXPOSED)
+	@tests/tools/check-abi check $O
+abi-baseline: build $(ABI_EXPOSED)
+	@tests/tools/check-abi renew $O
 check-headers:
 	@tests/tools/check-headers
 check-style:
@@ -316,7 +364,7 @@ format:
 
 clean:
 	rm -rf $O/obj $O/drivers $O/tests $O/bench $O/results $O/clang $O/fuzz $O/address $O/thread $O/installed \
-		$O/stowage $O/libstowage.so*
+		$O/stowage $O/libstowage.so* $O/registry-stowage
 distclean: clean
 	rm -rf $O
 
@@ -324,23 +372,33 @@ distclean: clean
 
 INSTALL ?= install
 
-# linked anew, since the run path of the build folder has no business elsewhere
-$O/installed/stowage: $(HOST_OBJ) $(HTTPC_OBJ) $(COMMON_A) $(SO) $O/obj/sources
-	@mkdir -p $(@D)
+# What knows where it will lie is made anew for each place: the library knows the folder of drivers,
+# the program the folder of the library, and neither knows the build folder.
+ifneq ($(filter install,$(MAKECMDGOALS)),)
+$(call keep,$O/installed/places,$(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(RPATH))
+endif
+LOADER := $O/obj/plugin/loader.o
+
+$O/installed/loader.o: plugin/loader.c $(LOADER) $O/installed/places
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -DSTOW_LIBDIR='"$(LIBDIR)"' -c -o $@ $<
+$O/installed/$(SONAME): $(SO) $O/installed/loader.o
+	$(call say,LD,$@)$(call link_plugin,$(filter-out $(LOADER),$(PLUGIN_OBJ)) $O/installed/loader.o)
+$O/installed/stowage: $(HOST_OBJ) $(HTTPC_OBJ) $(COMMON_A) $(SO) $O/obj/sources $O/installed/places
 	$(call say,LD,$@)$(call link_host,$(if $(RPATH),-Wl$(comma)-rpath$(comma)'$(RPATH)'))
 
-$O/installed/stowage.pc: Makefile
-	@mkdir -p $(@D)
-	$(Q)printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' \
+below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+$O/installed/stowage.pc: Makefile $O/installed/places
+	$(Q)printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(call below_prefix,$(LIBDIR))' \
+		'includedir=$(call below_prefix,$(INCLUDEDIR))' \
 		'driverdir=$${libdir}/stowage/drivers' '' 'Name: stowage' \
 		"Description: A container registry's storage" 'Version: $(VERSION)' \
 		'Libs: -L$${libdir} -lstowage' 'Cflags: -I$${includedir}' > $@
 
-install: build $O/installed/stowage $O/installed/stowage.pc
+install: build $O/installed/stowage $O/installed/$(SONAME) $O/installed/stowage.pc
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig \
 		$(DESTDIR)$(LIBDIR)/stowage/drivers $(DESTDIR)$(INCLUDEDIR)/stowage
 	$(INSTALL) -m 755 $O/installed/stowage $(DESTDIR)$(BINDIR)/stowage
-	$(INSTALL) -m 755 $O/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	$(INSTALL) -m 755 $O/installed/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libstowage.so
 	$(INSTALL) -m 755 $(patsubst %,$O/drivers/%.so,$(SHIPPED)) $(DESTDIR)$(LIBDIR)/stowage/drivers
 	$(INSTALL) -m 644 $O/installed/stowage.pc $(DESTDIR)$(LIBDIR)/pkgconfig/stowage.pc
@@ -349,6 +407,17 @@ install: build $O/installed/stowage $O/installed/stowage.pc
 	@for m in $(wildcard docs/*.1 docs/*.5); do s=$${m##*.}; \
 		$(INSTALL) -d $(DESTDIR)$(MANDIR)/man$$s && \
 		$(INSTALL) -m 644 $$m $(DESTDIR)$(MANDIR)/man$$s || exit 1; done
+
+# what install put there, and the folders that are nobody else's
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/stowage $(DESTDIR)$(LIBDIR)/$(SONAME) \
+		$(DESTDIR)$(LIBDIR)/libstowage.so $(DESTDIR)$(LIBDIR)/pkgconfig/stowage.pc \
+		$(patsubst %,$(DESTDIR)$(LIBDIR)/stowage/drivers/%.so,$(SHIPPED)) \
+		$(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(HEADERS))
+	rm -f $(foreach m,$(wildcard docs/*.1 docs/*.5),\
+		$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m))
+	@for d in $(LIBDIR)/stowage/drivers $(LIBDIR)/stowage $(INCLUDEDIR)/stowage; do \
+		[ ! -d $(DESTDIR)$$d ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$$d; done
 
 # ---- help ----
 
@@ -368,10 +437,14 @@ help:
 	'  check-includes check-exports check-headers check-style' \
 	'                the rules of the house: who may include whom, what is exported, ...' \
 	'  format        lay the sources out with clang-format-14; format-check only looks' \
+	'  check-abi     compare both ABIs with tests/abi/*.abi; abi-baseline renews these' \
+	'  test-long     the tests that take hours' \
+	'  registry-stowage  CNCF Distribution with the drivers as its storage; needs go' \
 	'  install       to DESTDIR, PREFIX, BINDIR, LIBDIR, INCLUDEDIR, MANDIR' \
+	'  uninstall     takes away from there what install put' \
 	'  clean         remove what was built; distclean removes the tools, too' ''
 	@sed -n '/^# Knobs/,/^# Sources/{s/^# \?//;/^Sources/d;p}' Makefile
 
 .PHONY: all build tests bench fuzz fuzzers deps test-deps run run-minio check test tidy check-clang \
 	check-includes check-exports check-headers check-style format format-check clean distclean \
-	install help
+	install uninstall help check-abi abi-baseline test-long registry-stowage

@@ -10,9 +10,16 @@
 #include "common/option.h"
 #include "common/text.h"
 
+#include <stowage/store.h>
+
 #include <dirent.h>
 #include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -99,6 +106,7 @@ static size_t add_names(const char *folder, char names[][LOADER_NAME_MAX + 1], s
 {
 	char name[LOADER_NAME_MAX + 1];
 	struct dirent *e;
+	struct stat st;
 	size_t i;
 	DIR *dir;
 
@@ -106,7 +114,9 @@ static size_t add_names(const char *folder, char names[][LOADER_NAME_MAX + 1], s
 	if (!dir)
 		return n;
 	while (n < LOADER_NAMES_MAX && (e = readdir(dir))) {
-		if (!name_of_file(e->d_name, name))
+		/* what is not a file is passed over here as it is by loader_load */
+		if (!name_of_file(e->d_name, name) || fstatat(dirfd(dir), e->d_name, &st, 0) != 0 ||
+		    !S_ISREG(st.st_mode))
 			continue;
 		for (i = 0; i < n && strcmp(names[i], name) != 0; i++)
 			;
@@ -289,6 +299,96 @@ int loader_check(const struct stow_driver *from, const char *where, struct stow_
 	return STOW_OK;
 }
 
+/* ---- is the file whole? ---- */
+
+#if defined(__x86_64__)
+#define MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define MACHINE EM_AARCH64
+#elif defined(__riscv)
+#define MACHINE EM_RISCV
+#elif defined(__powerpc64__)
+#define MACHINE EM_PPC64
+#elif defined(__s390x__)
+#define MACHINE EM_S390
+#elif defined(__arm__)
+#define MACHINE EM_ARM
+#elif defined(__i386__)
+#define MACHINE EM_386
+#else
+#define MACHINE EM_NONE /* the dynamic linker's to judge */
+#endif
+#define OWN_CLASS (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32)
+#define SEGMENTS_MAX 256 /* a shared object has about ten */
+
+static bool read_at(int fd, void *buf, size_t len, uint64_t offset)
+{
+	return offset <= INT64_MAX && pread(fd, buf, len, (off_t)offset) == (ssize_t)len;
+}
+
+static int cut_short(const char *path, uint64_t size, struct stow_error *err)
+{
+	return error_set(err, STOW_EINVAL, "driver.load",
+	                 "%s: is cut short: its headers speak of more than its %" PRIu64 " bytes",
+	                 path, size);
+}
+
+/* Do all segments lie within the file? */
+static int check_segments(int fd, const ElfW(Ehdr) * head, const char *path, uint64_t size,
+                          struct stow_error *err)
+{
+	ElfW(Phdr) segment;
+	size_t i;
+
+	if (head->e_phentsize != sizeof(segment) || head->e_phnum == 0 ||
+	    head->e_phnum > SEGMENTS_MAX)
+		return error_set(err, STOW_EINVAL, "driver.load",
+		                 "%s: is no shared object: it has %u segments of %u bytes", path,
+		                 (unsigned)head->e_phnum, (unsigned)head->e_phentsize);
+	for (i = 0; i < head->e_phnum; i++) {
+		uint64_t at = i * sizeof(segment);
+
+		if (head->e_phoff > size || at + sizeof(segment) > size - head->e_phoff ||
+		    !read_at(fd, &segment, sizeof(segment), head->e_phoff + at))
+			return cut_short(path, size, err);
+		if (segment.p_offset > size || segment.p_filesz > size - segment.p_offset)
+			return cut_short(path, size, err);
+	}
+	return STOW_OK;
+}
+
+/*
+ * The dynamic linker maps what the headers speak of and believes them: beyond the end of a file
+ * that was cut short, by a full disk or a copy that broke off, the first access is a SIGBUS.
+ */
+static int check_file(const char *path, struct stow_error *err)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	ElfW(Ehdr) head;
+	struct stat st;
+	uint64_t size;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return error_errno(err, errno, "driver.load", "%s: cannot be read", path);
+	size = (uint64_t)st.st_size;
+	if (!S_ISREG(st.st_mode) || size < SELFMAG || !read_at(fd, &head, SELFMAG, 0) ||
+	    memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
+		return error_set(err, STOW_EINVAL, "driver.load", "%s: is no shared object", path);
+	if (size < sizeof(head) || !read_at(fd, &head, sizeof(head), 0))
+		return cut_short(path, size, err);
+	if (head.e_ident[EI_CLASS] != OWN_CLASS ||
+	    (MACHINE != EM_NONE && head.e_machine != MACHINE))
+		return error_set(err, STOW_EINVAL, "driver.load",
+		                 "%s: is built for another machine (ELF class %d, machine %u)",
+		                 path, (int)head.e_ident[EI_CLASS], (unsigned)head.e_machine);
+	if (head.e_type != ET_DYN)
+		return error_set(err, STOW_EINVAL, "driver.load", "%s: is no shared object", path);
+	/* sections are not loaded, but lie at the end: they tell where the file ended once */
+	if (head.e_shoff > size || (uint64_t)head.e_shnum * head.e_shentsize > size - head.e_shoff)
+		return cut_short(path, size, err);
+	return check_segments(fd, &head, path, size, err);
+}
+
 static int load_file(const char *path, const char *name, struct stow_driver *ret,
                      struct stow_error *err)
 {
@@ -296,8 +396,10 @@ static int load_file(const char *path, const char *name, struct stow_driver *ret
 	struct stow_driver d;
 	const char *why;
 	void *lib, *symbol;
-	int r;
+	int r = check_file(path, err);
 
+	if (r != STOW_OK)
+		return r;
 	lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!lib) {
 		why = dlerror();
@@ -375,4 +477,12 @@ int loader_load(const char *folder, const char *name, struct stow_driver *ret,
 			return load_file(path, name, ret, err);
 	}
 	return not_found(f, name, err);
+}
+
+int stow_driver_load(const char *folder, const char *name, struct stow_driver *ret,
+                     struct stow_error *err)
+{
+	if (!name || !ret)
+		return error_set(err, STOW_EINVAL, "driver.load", "name or ret is NULL");
+	return loader_load(folder, name, ret, err);
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A driver with an option that no variable of the environment can name.
+ * It must not break anything else.
+ */
+#include "tests/abi/broken/broken.h"
+
+static const struct stow_option rows[] = {
+	{ "a_b", STOW_OPTION_STRING, 0, NULL, "x" },
+	{ NULL, 0, 0, NULL, NULL },
+};
+
+static void break_it(struct stow_driver *d)
+{
+	d->options = rows;
+}

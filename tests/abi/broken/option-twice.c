@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A driver that has an option twice.
+ * It must not break anything else.
+ */
+#include "tests/abi/broken/broken.h"
+
+static const struct stow_option rows[] = {
+	{ "a", STOW_OPTION_STRING, 0, NULL, "x" },
+	{ "a", STOW_OPTION_SIZE, 0, NULL, "x" },
+	{ NULL, 0, 0, NULL, NULL },
+};
+
+static void break_it(struct stow_driver *d)
+{
+	d->options = rows;
+}
