@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stowage
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+	"github.com/distribution/distribution/v3/registry/storage/driver/testsuites"
+)
+
+const s3Prefix = "STOWAGE_S3_"
+
+// s3Parameters are those of the environment, STOWAGE_S3_BUCKET and so on, with a root of their own;
+// nil where there are none.
+func s3Parameters(t testing.TB) map[string]any {
+	params := map[string]any{}
+	for _, line := range os.Environ() {
+		name, value, _ := strings.Cut(line, "=")
+		if strings.HasPrefix(name, s3Prefix) {
+			params[strings.ToLower(strings.TrimPrefix(name, s3Prefix))] = value
+		}
+	}
+	if params["bucket"] == nil {
+		return nil
+	}
+	params[paramDriver] = "s3"
+	params["rootdirectory"] = fmt.Sprintf("%s-%d", t.Name(), time.Now().UnixNano())
+	return params
+}
+
+func needS3(t testing.TB) map[string]any {
+	params := s3Parameters(t)
+	if params == nil {
+		t.Skipf("%sBUCKET and its kin are not set", s3Prefix)
+	}
+	return params
+}
+
+func folderParameters(t testing.TB) map[string]any {
+	return map[string]any{paramDriver: "filesystem", "rootdirectory": t.TempDir(), "fsync": false}
+}
+
+func memoryParameters(testing.TB) map[string]any {
+	return map[string]any{paramDriver: "memory"}
+}
+
+// create opens a driver that the test closes.
+func create(t testing.TB, params map[string]any) *Driver {
+	d, err := New(context.Background(), params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	return d
+}
+
+func runSuite(t *testing.T, params map[string]any) {
+	t.Parallel()
+	d := create(t, params)
+	testsuites.Driver(t, func() (storagedriver.StorageDriver, error) { return d, nil }, false)
+}
+
+func TestSuiteMemory(t *testing.T)     { runSuite(t, memoryParameters(t)) }
+func TestSuiteFilesystem(t *testing.T) { runSuite(t, folderParameters(t)) }
+func TestSuiteS3(t *testing.T)         { runSuite(t, needS3(t)) }
