@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The text of park records, their keys, and their end.  It must not know how a writer comes to
- * one or goes on from it: that is write-park.c.
+ * The keys of park records, and their end.  It must not know what a record says beyond whose
+ * upload it names, nor how a writer comes to one or goes on from it.
  */
 #include "driver/s3/park.h"
-
-#include <inttypes.h>
 
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "common/text.h"
 #include "driver/s3/describe.h"
-
-#define MARK "stowage parked write 1 "
-#define STATE_MARK "s3p1"
-
-bool park_is_hidden(const char *key)
-{
-	size_t len = sizeof(PARK_FOLDER) - 2; /* without the slash */
-
-	return strncmp(key, PARK_FOLDER, len) == 0 && (key[len] == '/' || key[len] == '\0');
-}
 
 int park_key(const struct s3 *s3, const char *key, char **ret, struct stow_error *err)
 {
@@ -29,189 +17,14 @@ int park_key(const struct s3 *s3, const char *key, char **ret, struct stow_error
 
 	if (strlen(s3->root) + len - 1 > STOW_KEY_MAX)
 		return error_set(err, STOW_EINVAL, "s3.park",
-		                 "bucket %s, key %s%s: too long to be parked: at most %zu bytes",
-		                 s3->o.bucket, s3->root, key,
-		                 STOW_KEY_MAX - strlen(s3->root) - (sizeof(PARK_FOLDER) - 1));
+		                 "over %zu bytes, too long to be parked: bucket %s, key %s%s",
+		                 STOW_KEY_MAX - strlen(s3->root) - (sizeof(PARK_FOLDER) - 1),
+		                 s3->o.bucket, s3->root, key);
 	full = malloc(len);
 	if (!full)
 		return error_nomem(err, "s3.park");
 	text_format(full, len, "%s%s", PARK_FOLDER, key);
 	*ret = full;
-	return STOW_OK;
-}
-
-/* ---- the head ---- */
-
-static void add_escaped(struct buf *to, const char *text)
-{
-	size_t cap = strlen(text) * 3 + 1;
-
-	if (buf_reserve(to, cap) != STOW_OK)
-		return;
-	to->len += text_percent_encode(to->data + to->len, cap, text, false);
-	to->data[to->len] = '\0';
-}
-
-static void add_hex(struct buf *to, const uint8_t *data, size_t len)
-{
-	char hex[2 * HASH_STATE_MAX + 1];
-
-	text_hex(hex, data, len);
-	buf_adds(to, hex);
-}
-
-int park_head(const struct park *p, const char *key, const struct multipart_part *parts,
-              struct buf *to)
-{
-	char mark[PARK_MARK_LEN + 1];
-
-	text_format(mark, sizeof(mark), MARK "%08x\n", 0u);
-	buf_add(to, mark, PARK_MARK_LEN);
-	buf_adds(to, "nonce ");
-	add_hex(to, p->nonce, PARK_NONCE);
-	buf_adds(to, "\nkey ");
-	add_escaped(to, key);
-	buf_adds(to, "\nupload ");
-	add_escaped(to, p->upload);
-	buf_addf(to, "\npartsize %" PRId64 "\ninparts %" PRId64 "\ntail %" PRId64 "\nhash ",
-	         p->part_size, p->in_parts, p->tail);
-	add_hex(to, p->hash, p->hash_len);
-	buf_addf(to, "\nparts %zu\n", p->n_parts);
-	for (size_t i = 0; i < p->n_parts; i++) {
-		add_escaped(to, parts[i].etag);
-		buf_addc(to, '\n');
-	}
-	if (buf_status(to) != STOW_OK)
-		return buf_status(to);
-	text_format(mark, sizeof(mark), MARK "%08zx\n", to->len);
-	memcpy(to->data, mark, PARK_MARK_LEN);
-	return STOW_OK;
-}
-
-size_t park_head_len(const char *mark)
-{
-	uint8_t octets[4];
-	size_t len = 0;
-
-	if (memcmp(mark, MARK, sizeof(MARK) - 1) != 0 || mark[PARK_MARK_LEN - 1] != '\n' ||
-	    !text_unhex(octets, mark + sizeof(MARK) - 1, 8))
-		return 0;
-	for (unsigned i = 0; i < 4; i++)
-		len = len << 8 | octets[i];
-	return len > PARK_MARK_LEN && len <= PARK_HEAD_MAX ? len : 0;
-}
-
-/* A head as it is read, line by line. */
-struct lines {
-	const char *at, *end;
-	char value[3 * STOW_KEY_MAX + 16]; /* of the last line, without its name */
-};
-
-/* The next line, which begins with that name; false if it is another or too long. */
-static bool next_line(struct lines *l, const char *name)
-{
-	size_t name_len = strlen(name), len;
-	const char *nl = memchr(l->at, '\n', (size_t)(l->end - l->at));
-
-	if (!nl || (size_t)(nl - l->at) < name_len || memcmp(l->at, name, name_len) != 0)
-		return false;
-	len = (size_t)(nl - l->at) - name_len;
-	if (len >= sizeof(l->value) || memchr(l->at, '\0', (size_t)(nl - l->at)))
-		return false;
-	memcpy(l->value, l->at + name_len, len);
-	l->value[len] = '\0';
-	l->at = nl + 1;
-	return true;
-}
-
-static bool next_number(struct lines *l, const char *name, int64_t most, int64_t *ret)
-{
-	return next_line(l, name) && text_to_int64(l->value, ret) && *ret <= most;
-}
-
-static bool next_text(struct lines *l, const char *name, char *ret, size_t cap)
-{
-	return next_line(l, name) && text_percent_decode(l->value) && text_copy(ret, cap, l->value);
-}
-
-static bool read_parts(struct lines *l, const struct park *p, struct multipart *parts)
-{
-	struct multipart_part *list = calloc(p->n_parts ? p->n_parts : 1, sizeof(*list));
-
-	if (!list)
-		return false;
-	for (size_t i = 0; i < p->n_parts; i++) {
-		if (!next_text(l, "", list[i].etag, sizeof(list[i].etag)) || !list[i].etag[0]) {
-			free(list);
-			return false;
-		}
-	}
-	if (l->at != l->end) {
-		free(list);
-		return false;
-	}
-	parts->id = p->upload[0] ? strdup(p->upload) : NULL;
-	parts->parts = list;
-	parts->n = parts->room = p->n_parts;
-	return !p->upload[0] || parts->id;
-}
-
-bool park_parse(const char *head, size_t len, const char *key, struct park *ret,
-                struct multipart *parts)
-{
-	struct lines l = { .at = head + PARK_MARK_LEN, .end = head + len };
-	struct park p = { .hash_len = 0 };
-	char name[STOW_KEY_MAX + 1];
-	int64_t n;
-
-	if (len < PARK_MARK_LEN || !next_line(&l, "nonce ") ||
-	    strlen(l.value) != 2 * sizeof(p.nonce) ||
-	    !text_unhex(p.nonce, l.value, 2 * sizeof(p.nonce)))
-		return false;
-	if (!next_text(&l, "key ", name, sizeof(name)) || strcmp(name, key) != 0 ||
-	    !next_text(&l, "upload ", p.upload, sizeof(p.upload)) ||
-	    !next_number(&l, "partsize ", S3_PART_MAX, &p.part_size) ||
-	    !next_number(&l, "inparts ", S3_OBJECT_MAX, &p.in_parts) ||
-	    !next_number(&l, "tail ", S3_PART_MAX, &p.tail) || !next_line(&l, "hash "))
-		return false;
-	p.hash_len = strlen(l.value) / 2;
-	if (p.hash_len > sizeof(p.hash) || !text_unhex(p.hash, l.value, 2 * p.hash_len) ||
-	    l.value[2 * p.hash_len])
-		return false;
-	if (!next_number(&l, "parts ", S3_PARTS_MAX, &n) || p.part_size < S3_PART_MIN)
-		return false;
-	p.n_parts = (size_t)n;
-	/* no upload, no parts; and no bytes without one */
-	if ((p.n_parts > 0 && !p.upload[0]) || (p.in_parts > 0) != (p.n_parts > 0))
-		return false;
-	if (parts && !read_parts(&l, &p, parts))
-		return false;
-	*ret = p;
-	return true;
-}
-
-/* ---- the state ---- */
-
-void park_state(const struct park *p, const char *key, uint8_t ret[PARK_STATE])
-{
-	memcpy(ret, STATE_MARK, 4);
-	memcpy(ret + 4, p->nonce, PARK_NONCE);
-	hash_sha256(key, strlen(key), ret + 4 + PARK_NONCE);
-}
-
-int park_state_check(const void *state, size_t len, const char *key, uint8_t ret_nonce[PARK_NONCE],
-                     struct stow_error *err)
-{
-	const uint8_t *s = state;
-	uint8_t sum[PARK_SUM];
-
-	hash_sha256(key, strlen(key), sum);
-	if (len != PARK_STATE || memcmp(s, STATE_MARK, 4) != 0 ||
-	    memcmp(s + 4 + PARK_NONCE, sum, sizeof(sum)) != 0)
-		return error_set(err, STOW_EINVAL, "s3.write",
-		                 "key %s: what is to be gone on with is no state of a write of it",
-		                 key);
-	memcpy(ret_nonce, s + 4, PARK_NONCE);
 	return STOW_OK;
 }
 
@@ -234,35 +47,48 @@ int park_remove(struct s3 *s3, const struct stow_op *op, const char *key, struct
 
 /* The start of a record, without its parts: whose upload is it? false if it is no record. */
 static bool read_start(struct s3 *s3, const struct stow_op *op, const char *record, const char *key,
-                       struct park *ret)
+                       struct park *ret, int64_t *ret_mtime_ns)
 {
 	char head[PARK_HEAD_FIRST];
 	size_t len = 0, n = 1;
 	void *reader = NULL;
+	struct stow_stat st = { .size = 0 };
 	bool ok;
 
-	ok = s3_read_any(s3, op, record, NULL, 0, sizeof(head), &reader, NULL, NULL) == STOW_OK;
+	ok = s3_read_any(s3, op, record, NULL, 0, sizeof(head), &reader, &st, NULL) == STOW_OK;
 	while (ok && n && len < sizeof(head)) {
 		ok = s3_read(reader, op, head + len, sizeof(head) - len, &n, NULL) == STOW_OK;
 		if (ok)
 			len += n;
 	}
 	s3_read_close(reader);
-	return ok && len >= PARK_MARK_LEN && park_head_len(head) > 0 &&
-	       park_parse(head, len, key, ret, NULL);
+	if (!ok || len < PARK_MARK_LEN || park_head_len(head) == 0 ||
+	    !park_parse(head, len, key, ret, NULL))
+		return false;
+	*ret_mtime_ns = st.mtime_ns;
+	return true;
 }
 
-static int purge_one(struct s3 *s3, const struct stow_op *op, const char *record, bool old,
-                     struct buf *ids, uint64_t *count, struct stow_error *err)
+static int purge_one(struct s3 *s3, const struct stow_op *op, const struct stow_entry *entry,
+                     int64_t before_ns, struct buf *ids, uint64_t *count, struct stow_error *err)
 {
-	const char *key = record + sizeof(PARK_FOLDER) - 1;
+	/* the entry's key lives until the list's next step only */
+	cleanup_free char *record = strdup(entry->key);
+	int64_t mtime_ns = entry->mtime_ns;
 	struct park p = { .n_parts = 0 };
+	const char *key;
 	int r;
 
-	if (read_start(s3, op, record, key, &p) && p.upload[0] &&
+	if (!record)
+		return error_nomem(err, "s3.purge");
+	if (strlen(record) <= sizeof(PARK_FOLDER) - 1)
+		return STOW_OK;
+	key = record + sizeof(PARK_FOLDER) - 1;
+	/* the time is that of what was read: the write may have been parked anew since the list */
+	if (read_start(s3, op, record, key, &p, &mtime_ns) && p.upload[0] &&
 	    buf_add(ids, p.upload, strlen(p.upload) + 1) != STOW_OK)
 		return error_nomem(err, "s3.purge");
-	if (!old)
+	if (mtime_ns > before_ns)
 		return STOW_OK;
 	r = p.upload[0] ? multipart_abort(s3, op, key, p.upload, err) : STOW_OK;
 	if (r == STOW_OK)
@@ -278,23 +104,17 @@ int park_purge(struct s3 *s3, const struct stow_op *op, const char *prefix, int6
 	cleanup_free char *below = NULL;
 	struct stow_entry entry;
 	void *list = NULL;
-	int r = park_key(s3, prefix, &below, err);
+	int r = park_key(s3, prefix, &below, NULL);
 
-	if (r == STOW_OK)
-		r = s3_list_any(s3, op, below, NULL, 0, &list, err);
+	if (r == STOW_EINVAL)
+		return STOW_OK; /* no key that long can be parked */
+	if (r != STOW_OK)
+		return error_nomem(err, "s3.purge");
+	r = s3_list_any(s3, op, below, NULL, 0, &list, err);
 	if (r != STOW_OK)
 		return r;
 	while ((r = s3_list_next(list, op, &entry, err)) == STOW_OK) {
-		/* the entry's key lives until the list's next step only */
-		cleanup_free char *record = strdup(entry.key);
-
-		if (!record) {
-			r = error_nomem(err, "s3.purge");
-			break;
-		}
-		if (strlen(record) <= sizeof(PARK_FOLDER) - 1)
-			continue;
-		r = purge_one(s3, op, record, entry.mtime_ns <= before_ns, ids, count, err);
+		r = purge_one(s3, op, &entry, before_ns, ids, count, err);
 		if (r != STOW_OK)
 			break;
 	}

@@ -37,6 +37,9 @@ int presign_check(struct s3 *s3, struct stow_error *err)
 		return STOW_OK;
 	if (url[len - 1] == '/')
 		url[--len] = '\0';
+	/* a client leaves the scheme's own port out of the Host header, which is signed */
+	if (text_ends(url, text_starts(url, "https:") ? ":443" : ":80"))
+		*strrchr(url, ':') = '\0';
 	if (endpoint_host(url))
 		return STOW_OK;
 	return error_set(err, STOW_EINVAL, "s3.open",

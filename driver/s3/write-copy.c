@@ -255,6 +255,8 @@ int s3_write_copy(void *handle, const struct stow_op *op, const char *from, cons
 
 	if (w->failure.status != STOW_OK)
 		return error_copy(err, &w->failure);
+	if (w->committed || w->parked)
+		return error_set(err, STOW_EINVAL, "s3.write", "the write has ended already");
 	if (!source)
 		return error_nomem(err, "s3.write");
 	r = s3_key_check(w->s3, from, "s3.write", &e);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Parking a writer, and going on with a parked one.
- * It must not know what a record looks like: that is park.c.
+ * It must not know what a record looks like: that is park-record.c.
  *
  * One record a key: the write that was parked last is the one that the key alone finds.  A record
  * whose write has been committed is taken away right after; where that fails and the write had a
  * multipart upload, going on from it ends in an error, since the store knows no such upload any
  * more.  Where it had none, it would begin another object from the same tail: no other bytes than
- * those that were parked.
+ * those that were parked.  Two writers of one key share its record: the one that ends first takes
+ * it away, and the other, if it was parked, is not found.
  */
 #include <inttypes.h>
 
@@ -44,7 +45,6 @@ static int put_record(struct writer *w, const struct stow_op *op, const char *re
 
 	if (!body)
 		return error_nomem(err, "s3.park");
-	budget_give(&w->s3->budget, BUDGET_WRITE, size);
 	w->buf = NULL;
 	w->cap = 0;
 	memmove(body + head->len, body, w->fill);
@@ -55,6 +55,7 @@ static int put_record(struct writer *w, const struct stow_op *op, const char *re
 	r = call_run(&c, op, err);
 	call_done(&c); /* before the body goes */
 	budget_unmap(body, len > size ? len : size);
+	budget_give(&w->s3->budget, BUDGET_WRITE, size);
 	return r;
 }
 
@@ -100,8 +101,11 @@ int s3_write_park(void *handle, const struct stow_op *op, void *buf, size_t cap,
 		              PARK_STATE, cap);
 	else
 		r = park(w, op, buf, ret_len, &e);
-	if (r != STOW_OK)
+	if (r != STOW_OK) {
+		/* a record that may be there all the same goes when the writer is closed */
+		w->recorded |= (e.flags & STOW_ERROR_MAYBE) != 0;
 		return writer_fail(w, &e, err);
+	}
 	w->parked = true;
 	return STOW_OK;
 }

@@ -485,6 +485,27 @@ static void case_batch_wide(void)
 	CHECK(list_count(key_of("many/")) == 0);
 }
 
+/* A URL's shape only: that it answers is the store's to show. */
+static void case_presign(void)
+{
+	const char *key = key_of("presign/object");
+	char url[4096] = "untouched";
+	int r;
+
+	OFFERED(presign);
+	OK(C.driver->presign(C.self, NULL, key, "GET", 60, url, sizeof(url), &E));
+	CHECK(strncmp(url, "http", 4) == 0 && strstr(url, "presign/object"));
+	CHECK(strlen(url) < sizeof(url) && !strpbrk(url, " \r\n\"<>"));
+	OK(C.driver->presign(C.self, NULL, key, "HEAD", 60, url, sizeof(url), &E));
+	memcpy(url, "untouched", 10);
+	WANT(STOW_ERANGE, C.driver->presign(C.self, NULL, key, "GET", 60, url, 10, &E));
+	WANT(STOW_EINVAL, C.driver->presign(C.self, NULL, key, "GET", 0, url, sizeof(url), &E));
+	WANT(STOW_EINVAL, C.driver->presign(C.self, NULL, "", "GET", 60, url, sizeof(url), &E));
+	r = C.driver->presign(C.self, NULL, key, "DELETE", 60, url, sizeof(url), &E);
+	CHECK_TEXT(r == STOW_ENOTSUP || r == STOW_EINVAL, "DELETE is %s", status_name(r));
+	CHECK(strcmp(url, "untouched") == 0);
+}
+
 const struct contract_case small_cases[] = {
 	{ "put, stat, get, remove", case_put_get },
 	{ "an absent key", case_absent },
@@ -504,5 +525,6 @@ const struct contract_case small_cases[] = {
 	{ "remove_many", case_remove_many },
 	{ "batch with calls that fail", case_batch },
 	{ "a batch of 200", case_batch_wide },
+	{ "presign", case_presign },
 	{ NULL, NULL },
 };

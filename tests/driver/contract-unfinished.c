@@ -168,6 +168,155 @@ static void case_resume(void)
 	CHECK(leaves_nothing(key));
 }
 
+/* Goes on from state, or by the key alone where it is NULL, up to total, and parks again. */
+static int park_again(void *self, const char *key, char *state, size_t *len, bool by_state,
+                      int64_t total, int64_t *ret_offset)
+{
+	struct stow_put put = { .size = sizeof(put),
+		                .length = -1,
+		                .flags = by_state ? 0 : STOW_PUT_RESUME,
+		                .parked = by_state ? state : NULL,
+		                .parked_len = by_state ? *len : 0 };
+	void *writer = NULL;
+	int r = C.driver->write_open(self, NULL, key, &put, &writer, ret_offset, &E);
+
+	if (r != STOW_OK)
+		return r;
+	r = write_pattern(writer, *ret_offset, total, 5, STEP);
+	if (r == STOW_OK)
+		r = C.driver->write_park(writer, NULL, state, 512, len, &E);
+	C.driver->write_close(writer, NULL);
+	return r;
+}
+
+/* Small steps and steps over several parts, by the state and by the key in turn. */
+static void case_park_often(void)
+{
+	const char *key = key_of("park/often");
+	const int64_t steps[][4] = {
+		{ 32, 64, 96, 128 },
+		{ 32, 3 * C.part + 32, 3 * C.part + 64, 5 * C.part + 7 },
+		{ 3 * C.part + 1, 3 * C.part + 1, 4 * C.part, 4 * C.part + 1 },
+	};
+	char state[512];
+	size_t len = 0;
+
+	OFFERED(write_park);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct stow_put put = { .size = sizeof(put), .length = -1 };
+		int64_t offset = -1;
+
+		OK(write_and_park(key, steps[i][0], state, &len));
+		for (size_t n = 1; n < 4; n++) {
+			OK(park_again(C.self, key, state, &len, (n + i) % 2, steps[i][n], &offset));
+			CHECK_TEXT(offset == steps[i][n - 1], "goes on at %" PRId64, offset);
+			CHECK(is_absent(key) && list_count(C.prefix) == 0);
+		}
+		put.parked = state;
+		put.parked_len = len;
+		OK(go_on(key, &put, steps[i][3] + 32, &offset));
+		CHECK(offset == steps[i][3]);
+		CHECK(object_is(key, steps[i][3] + 32, 5));
+		OK(remove_key(key));
+		CHECK(leaves_nothing(key));
+	}
+}
+
+/*
+ * A state of a write that has gone on since: it is not found, or stands for the same write; never
+ * for other bytes.
+ */
+static void case_park_superseded(void)
+{
+	const char *key = key_of("park/twice");
+	struct stow_put put = { .size = sizeof(put), .length = -1 };
+	char first[512], second[512];
+	size_t first_len = 0, second_len = 0;
+	int64_t offset = -1;
+	int r;
+
+	OFFERED(write_park);
+	OK(write_and_park(key, 100, first, &first_len));
+	memcpy(second, first, first_len);
+	second_len = first_len;
+	OK(park_again(C.self, key, second, &second_len, true, 200, &offset));
+	put.parked = first;
+	put.parked_len = first_len;
+	r = go_on(key, &put, 300, &offset);
+	CHECK_TEXT(r == STOW_OK || r == STOW_ENOTFOUND, "the old state is %s", status_name(r));
+	if (r == STOW_ENOTFOUND) {
+		put.parked = second;
+		put.parked_len = second_len;
+		OK(go_on(key, &put, 300, &offset));
+		CHECK(offset == 200);
+	}
+	CHECK(object_is(key, 300, 5));
+	OK(remove_key(key));
+	CHECK(leaves_nothing(key));
+}
+
+/* Another instance, as after a restart, goes on where this one parked. */
+static void case_park_shared(void)
+{
+	const char *key = key_of("park/shared");
+	struct stow_put put = { .size = sizeof(put), .length = -1 };
+	char state[512];
+	size_t len = 0;
+	void *other = NULL;
+	int64_t offset = -1;
+	int r;
+
+	OFFERED(write_park);
+	HONOURED(STOW_CAP_SHARED);
+	OK(write_and_park(key, C.part + 32, state, &len));
+	OK(C.driver->open(&C.host, C.kv, C.kv_len, &other, &E));
+	r = park_again(other, key, state, &len, true, 2 * C.part + 64, &offset);
+	C.driver->close(other);
+	OK(r);
+	CHECK(offset == C.part + 32);
+	put.parked = state;
+	put.parked_len = len;
+	OK(go_on(key, &put, 2 * C.part + MIB, &offset));
+	CHECK(offset == 2 * C.part + 64 && object_is(key, 2 * C.part + MIB, 5));
+	OK(remove_key(key));
+	CHECK(leaves_nothing(key));
+}
+
+/* What was announced at the second open holds for all bytes, and conditions at the commit. */
+static void case_park_checked(void)
+{
+	const char *key = key_of("park/checked");
+	uint8_t sum[32];
+	struct stow_put put = { .size = sizeof(put), .length = -1, .sha256 = sum };
+	char state[512];
+	size_t len = 0;
+	int64_t offset = -1;
+
+	OFFERED(write_park);
+	put.parked = state;
+	pattern_sha256(1000, 5, sum);
+	OK(write_and_park(key, 100, state, &len));
+	put.parked_len = len;
+	OK(go_on(key, &put, 1000, &offset));
+	CHECK(object_is(key, 1000, 5));
+	OK(remove_key(key));
+	OK(write_and_park(key, 100, state, &len));
+	put.parked_len = len;
+	WANT(STOW_ECORRUPT, go_on(key, &put, 1001, &offset));
+	CHECK(leaves_nothing(key));
+	if (!(C.caps & STOW_CAP_CREATE))
+		return;
+	put.sha256 = NULL;
+	put.flags = STOW_PUT_CREATE;
+	OK(write_and_park(key, 100, state, &len));
+	put.parked_len = len;
+	OK(put_text(key, "there"));
+	WANT(STOW_EEXIST, go_on(key, &put, 1000, &offset));
+	CHECK(text_is(key, "there"));
+	OK(remove_key(key));
+	CHECK(leaves_nothing(key));
+}
+
 static void case_park_fails(void)
 {
 	const char *key = key_of("park/bad");
@@ -223,7 +372,7 @@ static void case_purge(void)
 		return;
 	}
 	for (int i = 0; i < 5; i++)
-		OK(write_and_park(key_of("purge/%d", i), 10, state, &len));
+		OK(write_and_park(key_of("purge/%d", i), i < 3 ? 10 : C.part + 10, state, &len));
 	OK(C.driver->purge_writes(C.self, NULL, key_of("purge/"), INT64_C(3600000000000), &count,
 	                          &E));
 	CHECK(count == 0);
@@ -242,6 +391,10 @@ const struct contract_case unfinished_cases[] = {
 	{ "two writers of one key", case_two_writers },
 	{ "park and go on", case_park },
 	{ "go on by the key alone", case_resume },
+	{ "park, go on, and park again", case_park_often },
+	{ "a state that was superseded", case_park_superseded },
+	{ "another instance goes on", case_park_shared },
+	{ "a parked write is checked", case_park_checked },
 	{ "bad states", case_park_fails },
 	{ "purge by prefix and age", case_purge },
 	{ NULL, NULL },
