@@ -71,6 +71,13 @@ static int park(struct writer *w, const struct stow_op *op, void *buf, size_t *r
 		r = writer_wait(w, op, err);
 	if (r != STOW_OK)
 		return r;
+	/* who only looked how far it is must not replace what another has parked since */
+	if (w->recorded && w->taken == w->recorded_at && w->upload.n == w->recorded_parts) {
+		memcpy(p.nonce, w->nonce, sizeof(p.nonce));
+		park_state(&p, w->key, buf);
+		*ret_len = PARK_STATE;
+		return STOW_OK;
+	}
 	if (!hash_random(p.nonce, sizeof(p.nonce)))
 		return error_set(err, STOW_EIO, "s3.park", "no random numbers to be had");
 	fill_park(w, &p);
@@ -248,6 +255,9 @@ static int resume(struct writer *w, const struct stow_op *op, struct record *rec
 	r = restore_hash(w, &p, err);
 	if (r != STOW_OK)
 		return r;
+	memcpy(w->nonce, p.nonce, sizeof(w->nonce));
+	w->recorded_at = p.in_parts + p.tail;
+	w->recorded_parts = p.n_parts;
 	w->taken = p.in_parts;
 	r = read_tail(w, op, rec, &p, err);
 	return r == STOW_OK ? read_sum(w, op, rec, err) : r;

@@ -36,7 +36,11 @@ struct writer {
 	struct stow_error failure; /* latched */
 	bool committed, parked;
 	bool recorded; /* it went on from a park record, which goes with it */
-	bool keep;     /* write_close leaves the upload alone */
+	/* what the record holds: parking again with nothing new leaves it as it is */
+	uint8_t nonce[16];
+	int64_t recorded_at;
+	size_t recorded_parts;
+	bool keep; /* write_close leaves the upload alone */
 };
 
 /* Latches and returns. */

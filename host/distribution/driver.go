@@ -23,6 +23,7 @@ const (
 	driverName   = "stowage"
 	checkLimit   = 30 * time.Second
 	redirectLife = 20 * time.Minute // as Distribution's own driver
+	contentMost  = 256 << 20        // of GetContent, which Distribution uses for small things
 )
 
 func init() {
@@ -51,7 +52,7 @@ func New(ctx context.Context, params map[string]any) (*Driver, error) {
 	}
 	c, err := open(p)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", driverName, err)
+		return nil, fmt.Errorf("%s: %w", driverName, p.hint(err))
 	}
 	for _, o := range p.options {
 		if c.IsIgnored(o.Name) {
@@ -151,6 +152,16 @@ func keyOf(path string) string {
 	return strings.TrimPrefix(path, "/")
 }
 
+// isKey tells whether a path that Distribution allows is a key to every driver, too.
+func isKey(key string) bool {
+	for _, component := range strings.Split(key, "/") {
+		if component == "" || len(component) > cdriver.MaxComponent {
+			return false
+		}
+	}
+	return len(key) <= cdriver.MaxKey
+}
+
 // below is what the keys of everything under a path begin with.
 func below(path string) string {
 	if key := keyOf(path); key != "" {
@@ -168,6 +179,8 @@ func failure(err error, path string) error {
 		return notFound(path)
 	case cdriver.Is(err, cdriver.NotOffered):
 		return storagedriver.ErrUnsupportedMethod{DriverName: driverName}
+	case cdriver.Is(err, cdriver.Invalid) && !isKey(keyOf(path)):
+		return storagedriver.InvalidPathError{Path: path, DriverName: driverName}
 	}
 	return err
 }
@@ -181,7 +194,7 @@ func (d *driver) Name() string { return driverName }
 
 // GetContent is the whole object.
 func (d *driver) GetContent(ctx context.Context, path string) ([]byte, error) {
-	data, err := d.c.Get(ctx, keyOf(path), cdriver.NoLimit)
+	data, err := d.c.Get(ctx, keyOf(path), contentMost)
 	return data, failure(err, path)
 }
 
@@ -232,7 +245,9 @@ func (d *driver) List(ctx context.Context, path string) ([]string, error) {
 		if err != nil {
 			return nil, failure(err, path)
 		}
-		children = append(children, "/"+strings.TrimSuffix(entry.Key, "/"))
+		if entry.Key != below(path) { // what some tools leave for an empty folder
+			children = append(children, "/"+strings.TrimSuffix(entry.Key, "/"))
+		}
 	}
 	if len(children) == 0 && path != "/" {
 		return nil, notFound(path)

@@ -95,18 +95,66 @@ func (p *parameters) set(name, text string, unset bool) error {
 	return nil
 }
 
-// splitPath allows the file itself where a folder is expected.
+// splitPath allows the file itself where a folder is expected, and makes sure that the driver is
+// where it was said to be: it must not be another one that the loader finds by itself.
 func (p *parameters) splitPath() error {
-	if !strings.HasSuffix(p.folder, ".so") {
+	if p.folder == "" {
 		return nil
 	}
-	file := filepath.Base(p.folder)
-	if file != p.name+".so" {
-		return fmt.Errorf("parameter %s is the file %s, parameter %s is %s: a driver's file is "+
-			"named like it", paramDriverPath, file, paramDriver, p.name)
+	if strings.HasSuffix(p.folder, ".so") {
+		file := filepath.Base(p.folder)
+		if file != p.name+".so" {
+			return fmt.Errorf("parameter %s is the file %s, parameter %s is %s: a driver's file "+
+				"is named like it", paramDriverPath, file, paramDriver, p.name)
+		}
+		p.folder = filepath.Dir(p.folder)
 	}
-	p.folder = filepath.Dir(p.folder)
+	if _, err := os.Stat(filepath.Join(p.folder, p.name+".so")); err != nil {
+		return fmt.Errorf("parameter %s or %s: no driver %s: %w", paramDriverPath, envDriverPath,
+			p.name, err)
+	}
 	return nil
+}
+
+// hint adds the nearest of our own names to an error that the driver made of a name it does not
+// know.
+func (p *parameters) hint(err error) error {
+	for _, o := range p.options {
+		if !strings.Contains(err.Error(), strconv.Quote(o.Name)) {
+			continue
+		}
+		for _, name := range []string{paramDriverPath, paramMaxCalls, paramPurgeAge, paramDriver} {
+			if distance(o.Name, name) <= 2 {
+				return fmt.Errorf("%w; did you mean %q?", err, name)
+			}
+		}
+	}
+	return err
+}
+
+// distance is how many letters must be changed, added, dropped or swapped with their neighbour.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
 }
 
 // parameterText is the text of what YAML made of a value.

@@ -60,6 +60,13 @@ func create(t testing.TB, params map[string]any) *Driver {
 	return d
 }
 
+// eachDriver runs a test over every driver that there is.
+func eachDriver(t *testing.T, test func(t *testing.T, params map[string]any)) {
+	t.Run("memory", func(t *testing.T) { test(t, memoryParameters(t)) })
+	t.Run("filesystem", func(t *testing.T) { test(t, folderParameters(t)) })
+	t.Run("s3", func(t *testing.T) { test(t, needS3(t)) })
+}
+
 func runSuite(t *testing.T, params map[string]any) {
 	t.Parallel()
 	d := create(t, params)

@@ -16,12 +16,13 @@ import (
 // anew behind it: half a page.
 const skippedMost = 500
 
-// lastInside sorts after whatever a path may have below a directory.
+// lastInside sorts after whatever a path may have below a directory; keys that are no paths may
+// still follow.
 const lastInside = "/~"
 
 // Walk calls f for each directory and object below path, depth first, in the order of keys.  It is
 // one flat listing; directories are those of the keys.  With a start hint, paths that sort up to
-// it are left out.
+// it are left out.  As with Distribution's own S3 driver, a path with nothing below is no error.
 func (d *driver) Walk(ctx context.Context, path string, f storagedriver.WalkFn,
 	options ...func(*storagedriver.WalkOptions)) error {
 	var o storagedriver.WalkOptions
@@ -29,11 +30,7 @@ func (d *driver) Walk(ctx context.Context, path string, f storagedriver.WalkFn,
 		option(&o)
 	}
 	w := walk{d: d, ctx: ctx, path: path, f: f, prefix: below(path)}
-	found, err := w.run(keyOf(o.StartAfterHint))
-	if err == nil && !found && o.StartAfterHint == "" && path != "/" {
-		return notFound(path)
-	}
-	return err
+	return w.run(keyOf(o.StartAfterHint))
 }
 
 type walk struct {
@@ -48,21 +45,20 @@ type walk struct {
 	skipped int
 }
 
-func (w *walk) run(after string) (found bool, err error) {
+func (w *walk) run(after string) error {
 	if err := w.open(after); err != nil {
-		return false, err
+		return err
 	}
 	defer func() { w.list.Close() }()
 	w.dir = w.prefix
 	for {
 		entry, err := w.list.Next(w.ctx)
 		if err == io.EOF {
-			return found, nil
+			return nil
 		}
 		if err != nil {
-			return found, failure(err, w.path)
+			return failure(err, w.path)
 		}
-		found = true
 		if w.skip != "" && strings.HasPrefix(entry.Key, w.skip) {
 			err = w.pass()
 		} else {
@@ -70,10 +66,10 @@ func (w *walk) run(after string) (found bool, err error) {
 			err = w.visit(entry)
 		}
 		if err == storagedriver.ErrFilledBuffer {
-			return found, nil
+			return nil
 		}
 		if err != nil {
-			return found, err
+			return err
 		}
 	}
 }
@@ -85,10 +81,9 @@ func (w *walk) open(after string) (err error) {
 
 // pass leaves a key of a skipped directory out, and in the end all of them at once.
 func (w *walk) pass() error {
-	if w.skipped++; w.skipped < skippedMost {
+	if w.skipped++; w.skipped != skippedMost {
 		return nil
 	}
-	w.skipped = 0
 	w.list.Close()
 	return w.open(strings.TrimSuffix(w.skip, "/") + lastInside)
 }
@@ -106,6 +101,9 @@ func (w *walk) visit(entry cdriver.Entry) error {
 		if err != nil {
 			return err
 		}
+	}
+	if strings.HasSuffix(entry.Key, "/") { // what some tools leave for an empty folder
+		return nil
 	}
 	w.dir = entry.Key[:strings.LastIndexByte(entry.Key, '/')+1]
 	err := w.f(storagedriver.FileInfoInternal{FileInfoFields: storagedriver.FileInfoFields{

@@ -5,6 +5,7 @@ package stowage
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
@@ -17,6 +18,8 @@ const (
 	parkLimit = 30 * time.Second
 	// dropLimit bounds the taking away of what is not wanted.
 	dropLimit = 10 * time.Second
+	// leaveAlone is how long a writer waits for its Close once the request is over.
+	leaveAlone = time.Second
 )
 
 var (
@@ -40,13 +43,25 @@ func (d *driver) Writer(ctx context.Context, path string, append bool) (storaged
 		w.abort()
 		return nil, failure(err, path)
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stop = context.AfterFunc(ctx, w.abandoned)
 	return w, nil
+}
+
+// abandoned closes a writer whose request is over: Distribution does not close that of an upload
+// whose client hung up, and it would hold its memory for ever.
+func (w *writer) abandoned() {
+	time.Sleep(leaveAlone)
+	w.Close()
 }
 
 // writer has its calls run to their end even where the request that it serves is canceled: a write
 // that fails in the middle could not be gone on with, and what was durable before would be lost.
 // Whoever waits for the call leaves at once; Close then waits for it, for a bounded time.
 type writer struct {
+	mu      sync.Mutex
+	stop    func() bool // of abandoned
 	d       *driver
 	path    string
 	ctx     context.Context // of the request
@@ -91,10 +106,16 @@ func (w *writer) state() error {
 }
 
 // Size is how many bytes have been written.
-func (w *writer) Size() int64 { return w.size }
+func (w *writer) Size() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.size
+}
 
 // Write takes all of p or fails.
 func (w *writer) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if err := w.state(); err != nil {
 		return 0, err
 	}
@@ -143,6 +164,9 @@ func (w *writer) settle(ctx context.Context) {
 // Close makes what was written durable, to be gone on with by Writer; after Commit and Cancel it
 // does nothing.
 func (w *writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stop()
 	if w.closed {
 		return nil
 	}
@@ -164,6 +188,9 @@ func (w *writer) Close() error {
 
 // Cancel takes away what was written; after Close, what Close made durable.
 func (w *writer) Cancel(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stop()
 	if w.committed || w.canceled {
 		return nil
 	}
@@ -186,6 +213,8 @@ func (w *writer) Cancel(ctx context.Context) error {
 
 // Commit makes the object visible.
 func (w *writer) Commit(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if err := w.state(); err != nil {
 		return err
 	}
@@ -198,6 +227,7 @@ func (w *writer) Commit(ctx context.Context) error {
 		return w.failed
 	}
 	w.committed = true
+	w.stop()
 	w.w.Close(dropLimit)
 	return nil
 }

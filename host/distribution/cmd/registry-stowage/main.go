@@ -5,8 +5,10 @@
 package main
 
 import (
+	"fmt"
 	_ "net/http/pprof"
 	"os"
+	"runtime"
 
 	"github.com/distribution/distribution/v3/registry"
 	_ "github.com/distribution/distribution/v3/registry/auth/htpasswd"
@@ -26,7 +28,21 @@ import (
 )
 
 func main() {
+	defer complain()
 	if err := registry.RootCmd.Execute(); err != nil {
+		os.Exit(1)
+	}
+}
+
+// complain turns the panic by which Distribution gives a wrong configuration up into one line; a
+// fault of the program keeps its trace.
+func complain() {
+	switch v := recover().(type) {
+	case nil:
+	case runtime.Error:
+		panic(v)
+	default:
+		fmt.Fprintf(os.Stderr, "registry-stowage: %v\n", v)
 		os.Exit(1)
 	}
 }

@@ -19,6 +19,7 @@ import "C"
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/cgo"
 	"sync"
 	"time"
@@ -232,7 +233,7 @@ func (c *call) end(status C.int) error {
 	c.d.calls.Done()
 	if err != nil && c.ctx.Err() != nil && (Is(err, Canceled) || Is(err, Timeout)) {
 		// callers compare with the context's own errors
-		return errors.Join(c.ctx.Err(), err)
+		return fmt.Errorf("%w: %w", c.ctx.Err(), err)
 	}
 	return err
 }

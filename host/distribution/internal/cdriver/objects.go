@@ -10,7 +10,6 @@ import "C"
 
 import (
 	"context"
-	"math"
 	"time"
 	"unsafe"
 )
@@ -20,6 +19,12 @@ type Stat struct {
 	Size    int64
 	ModTime time.Time
 }
+
+// What every driver takes for a key.
+const (
+	MaxKey       = C.STOW_KEY_MAX
+	MaxComponent = C.STOW_KEY_COMPONENT_MAX
+)
 
 // firstGet is the room that a small object is first given; getTries how often one may grow under
 // the reads.
@@ -169,6 +174,3 @@ func (d *Driver) PurgeWrites(ctx context.Context, prefix string, age time.Durati
 	err = c.end(C.store_purge_writes(d.c.store, c.op(), cPrefix, C.int64_t(age), &count, c.err()))
 	return uint64(count), err
 }
-
-// NoLimit is for Get.
-const NoLimit = math.MaxInt

@@ -207,19 +207,24 @@ func (l *Lister) Next(ctx context.Context) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
+	var entry Entry
 	r := C.store_list_next(l.c, c.op(), &e, c.err())
+	if r == C.STOW_OK { // the key is the list's, which lives as long as the call
+		entry = Entry{Key: C.GoString(e.key), Size: int64(e.size),
+			ModTime: time.Unix(0, int64(e.mtime_ns)), IsFolder: e.is_folder != 0}
+	}
 	err = c.end(r)
 	if r == C.STOW_ENOTFOUND {
-		return Entry{}, io.EOF
+		err = io.EOF
 	}
-	if err != nil {
-		return Entry{}, err
-	}
-	return Entry{Key: C.GoString(e.key), Size: int64(e.size),
-		ModTime: time.Unix(0, int64(e.mtime_ns)), IsFolder: e.is_folder != 0}, nil
+	return entry, err
 }
 
-// Close ends the listing.
-func (l *Lister) Close() { l.h.end(l.close) }
+// Close ends the listing; one that never was is no harm.
+func (l *Lister) Close() {
+	if l != nil {
+		l.h.end(l.close)
+	}
+}
 
 func (l *Lister) close() { C.store_list_close(l.c) }
