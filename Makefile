@@ -60,7 +60,8 @@ ROOMS      := common plugin host/cli host/serve $(addprefix driver/,$(DRIVERS))
 
 UNIT_SRC     := $(wildcard tests/unit/*.c)
 REGISTRY_SRC := $(wildcard tests/registry/*.c)
-CONTRACT_SRC := $(wildcard tests/driver/*.c)
+DRIVE_SRC    := $(wildcard tests/driver/drive.c)
+CONTRACT_SRC := $(filter-out $(DRIVE_SRC),$(wildcard tests/driver/*.c))
 BENCH_SRC    := $(wildcard bench/*.c)
 # one target a file ROOM-topic.c, and what runs them without a fuzzer
 FUZZ_SRC     := $(wildcard tests/fuzz/*-*.c)
@@ -77,6 +78,8 @@ DRIVER_SO := $(patsubst %,$O/drivers/%.so,$(DRIVERS))
 UNIT      := $(patsubst %.c,$O/%,$(UNIT_SRC))
 REGISTRY  := $(patsubst %.c,$O/%,$(REGISTRY_SRC))
 CONTRACT  := $(if $(wildcard tests/driver/contract.c),$O/tests/driver/contract)
+# makes the calls that a script asks for
+DRIVE     := $(patsubst %.c,$O/%,$(DRIVE_SRC))
 BENCH     := $(patsubst %.c,$O/%,$(BENCH_SRC))
 # drivers that break the ABI, each in its way; missing.c makes one for each mandatory call
 BROKEN_SRC   := $(filter-out tests/abi/broken/missing.c,$(wildcard tests/abi/broken/*.c))
@@ -167,7 +170,7 @@ $(COMMON_A): $(call objs,$(COMMON_SRC)) $O/obj/sources
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
 -include $(patsubst %.c,$O/obj/%.d,$(COMMON_SRC) $(HTTPC_SRC) $(PLUGIN_SRC) $(HOST_SRC) \
-	$(DRIVER_SRC) $(UNIT_SRC) $(REGISTRY_SRC) $(CONTRACT_SRC) $(BENCH_SRC) \
+	$(DRIVER_SRC) $(UNIT_SRC) $(REGISTRY_SRC) $(CONTRACT_SRC) $(DRIVE_SRC) $(BENCH_SRC) \
 	$(FUZZ_SRC) $(REPLAY_SRC))
 
 # ---- shared objects and the program ----
@@ -242,7 +245,7 @@ $(CONTRACT): $(call objs,$(CONTRACT_SRC)) $(COMMON_A)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(COMMON_A) -ldl \
 		$(CRYPTO_LIBS)
-$(BENCH): $O/%: $O/obj/%.o $(COMMON_A)
+$(DRIVE) $(BENCH): $O/%: $O/obj/%.o $(COMMON_A)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $< $(COMMON_A) -ldl $(CRYPTO_LIBS)
 
@@ -296,7 +299,7 @@ $(ABI_EXPOSED): tests/abi/exposed.c include/stowage/driver.h include/stowage/typ
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -shared $(ALL_LDFLAGS) $(ALL_CFLAGS) -g -o $@ $<
 
-tests: build $(UNIT) $(REGISTRY) $(CONTRACT) $(FUZZ) $(BROKEN) $(ABI_DRIVERS) $(ABI_EXPOSED)
+tests: build $(UNIT) $(REGISTRY) $(CONTRACT) $(DRIVE) $(FUZZ) $(BROKEN) $(ABI_DRIVERS) $(ABI_EXPOSED)
 fuzzers: $(FUZZ)
 bench: build $(BENCH)
 
@@ -313,6 +316,7 @@ deps:
 test-deps: deps
 	@tests/tools/packages test
 	@tests/tools/go-tools $O/tools/bin
+	@tests/tools/python-tools $O/tools
 
 run: deps
 	@$(MAKE) --no-print-directory -j$(shell nproc) build

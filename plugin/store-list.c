@@ -37,6 +37,8 @@ int store_list_open(struct stow_store *s, const struct stow_op *op, const char *
 	text_copy(list->last, sizeof(list->last), after ? after : "");
 	r = s->driver.list_open(s->self, op, prefix, after, flags, &list->handle, &e);
 	r = store_answer(s, "store.list", r, &e, err);
+	if (r == STOW_OK)
+		r = store_handle_check(s, list->handle, "store.list", err);
 	if (r != STOW_OK)
 		return r;
 	list->prefix = take(copy);

@@ -24,6 +24,9 @@ struct store_writer {
  * with the status and is ended. *from is the driver's, err the caller's. */
 int store_answer(const struct stow_store *, const char *call, int status, struct stow_error *from,
                  struct stow_error *err);
+/* STOW_EIO for a handle that is none: success without one is no success. */
+int store_handle_check(const struct stow_store *, const void *handle, const char *call,
+                       struct stow_error *err);
 /* STOW_EINVAL for "": an ETag that the store did not tell is no condition. */
 int store_condition_check(const char *if_match, const char *call, struct stow_error *err);
 /* Is the object that version? For stores that do not look themselves. */

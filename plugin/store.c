@@ -115,6 +115,14 @@ int store_answer(const struct stow_store *s, const char *call, int status, struc
 	return status;
 }
 
+int store_handle_check(const struct stow_store *s, const void *handle, const char *call,
+                       struct stow_error *err)
+{
+	if (handle)
+		return STOW_OK;
+	return error_set(err, STOW_EIO, call, "driver %s answered no handle", s->driver.name);
+}
+
 int store_condition_check(const char *if_match, const char *call, struct stow_error *err)
 {
 	if (if_match && !*if_match)
@@ -296,6 +304,8 @@ int store_read_open(struct stow_store *s, const struct stow_op *op, const char *
 	r = s->driver.read_open(s->self, op, key, honoured ? if_match : NULL, offset, length,
 	                        &reader->handle, &st, &e);
 	r = store_answer(s, "store.read", r, &e, err);
+	if (r == STOW_OK)
+		r = store_handle_check(s, reader->handle, "store.read", err);
 	if (r != STOW_OK)
 		return r;
 	r = check_stat(s, &st, key, "store.read", err);
@@ -356,12 +366,20 @@ int store_write_open(struct stow_store *s, const struct stow_op *op, const char 
 	w->store = s;
 	r = s->driver.write_open(s->self, op, key, put, &w->handle, &offset, &e);
 	r = store_answer(s, "store.write", r, &e, err);
+	if (r == STOW_OK)
+		r = store_handle_check(s, w->handle, "store.write", err);
 	if (r != STOW_OK)
 		return r;
 	if (offset < 0) {
 		s->driver.write_close(w->handle, op);
 		return error_set(err, STOW_EIO, "store.write",
 		                 "%s: driver %s answered an offset below 0", key, s->driver.name);
+	}
+	if (offset > 0 && !(put && (put->parked || (put->flags & STOW_PUT_RESUME)))) {
+		s->driver.write_close(w->handle, op);
+		return error_set(err, STOW_EIO, "store.write",
+		                 "%s: driver %s goes on with another write than it was asked for",
+		                 key, s->driver.name);
 	}
 	if (ret_offset)
 		*ret_offset = offset;

@@ -9,6 +9,7 @@
 #include "common/hash.h"
 #include "common/text.h"
 #include "driver/s3/describe.h"
+#include "driver/s3/probe.h"
 
 #define REMOVE_MOST 700 /* some stores fail above */
 #define REMOVE_BODY_MAX ((size_t)8 << 20)
@@ -66,7 +67,9 @@ static int begin_item(struct batch *b, struct lane *l, struct stow_call *i)
 		describe_get(&l->call, b->s3, i->key, i->if_match, i->buf, i->len);
 		break;
 	case STOW_CALL_PUT:
-		describe_put(&l->call, b->s3, i->key, i->data, i->len, i->put);
+		r = probe_sum_check(b->s3, i->data, i->len, i->put, "s3.put", i->key, i->err);
+		if (r == STOW_OK)
+			describe_put(&l->call, b->s3, i->key, i->data, i->len, i->put);
 		break;
 	case STOW_CALL_REMOVE:
 		if (i->if_match)

@@ -14,6 +14,7 @@
 #include "common/text.h"
 #include "driver/s3/park.h"
 #include "driver/s3/presign.h"
+#include "driver/s3/probe.h"
 
 #define CAPS                                                                                       \
 	(STOW_CAP_CREATE | STOW_CAP_PUT_IF_MATCH | STOW_CAP_GET_IF_MATCH |                         \
@@ -316,6 +317,11 @@ static int s3_open(const struct stow_host *host, const struct stow_kv *pairs, si
 	return STOW_OK;
 }
 
+static uint64_t s3_instance_caps(void *self)
+{
+	return CAPS & ~probe_lacks(self);
+}
+
 static const struct stow_driver driver = {
 	.size = sizeof(struct stow_driver),
 	.major = STOW_DRIVER_MAJOR,
@@ -349,6 +355,7 @@ static const struct stow_driver driver = {
 	.purge_writes = s3_purge_writes,
 	.presign = s3_presign,
 	.check = s3_check,
+	.instance_caps = s3_instance_caps,
 };
 
 STOW_EXPORT const struct stow_driver *stow_driver_v1(void);

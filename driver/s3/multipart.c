@@ -236,7 +236,7 @@ int multipart_complete(struct multipart *m, const struct stow_op *op, const stru
 }
 
 int multipart_abort(struct s3 *s3, const struct stow_op *op, const char *key, const char *id,
-                    struct stow_error *err)
+                    bool *ret_known, struct stow_error *err)
 {
 	cleanup_call struct call c = { 0 };
 	int r;
@@ -245,6 +245,8 @@ int multipart_abort(struct s3 *s3, const struct stow_op *op, const char *key, co
 	call_query(&c, "uploadId", id);
 	c.answer_cap = S3_ANSWER_MAX;
 	r = call_run(&c, op, err);
+	if (ret_known)
+		*ret_known = r == STOW_OK;
 	return r == STOW_ENOTFOUND || strcmp(c.code, "NoSuchUpload") == 0 ? STOW_OK : r;
 }
 

@@ -31,9 +31,9 @@ int multipart_begin(struct multipart *, const struct stow_op *, const struct sto
 int multipart_number(struct multipart *, unsigned *ret, struct stow_error *);
 int multipart_complete(struct multipart *, const struct stow_op *, const struct stow_put *,
                        int64_t size, struct stow_stat *ret, struct stow_error *);
-/* STOW_OK also where the store knows no such upload. */
+/* STOW_OK also where the store knows no such upload; ret_known, unless NULL, is whether it did. */
 int multipart_abort(struct s3 *, const struct stow_op *, const char *key, const char *id,
-                    struct stow_error *);
+                    bool *ret_known, struct stow_error *);
 /* Frees; does not abort. */
 void multipart_done(struct multipart *);
 

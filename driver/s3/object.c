@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Small objects, one request each: stat, get, put, remove; and the check at start.
+ * Small objects, one request each: stat, get, put, remove; and the check at start, which also has
+ * the store probed.
  * It must not know multipart uploads, nor which key means what.
  */
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "driver/s3/call.h"
 #include "driver/s3/describe.h"
+#include "driver/s3/probe.h"
 
 void describe_stat(struct call *c, struct s3 *s3, const char *key)
 {
@@ -131,6 +133,8 @@ int s3_put(void *self, const struct stow_op *op, const char *key, const void *da
 	describe_put(&c, self, key, data, len, put);
 	r = s3_key_check(self, key, c.where, err);
 	if (r == STOW_OK)
+		r = probe_sum_check(self, data, len, put, c.where, key, err);
+	if (r == STOW_OK)
 		r = call_run(&c, op, err);
 	return r == STOW_OK ? finish_put(&c, ret_stat, err) : r;
 }
@@ -172,8 +176,10 @@ int s3_check(void *self, const struct stow_op *op, struct stow_error *err)
 	call_query(&c, "prefix", s3->root);
 	c.answer_cap = S3_ANSWER_MAX;
 	c.accept = accept_list;
-	if (call_run(&c, op, err) == STOW_OK)
+	if (call_run(&c, op, err) == STOW_OK) {
+		probe_run(s3, op);
 		return STOW_OK;
+	}
 	if (c.status == STOW_ENOTFOUND)
 		error_set(err, STOW_EIO, c.where, "bucket %s at %s: %s", s3->o.bucket, s3->base,
 		          "the endpoint answers 404: no such bucket");

@@ -90,7 +90,7 @@ static int purge_one(struct s3 *s3, const struct stow_op *op, const struct stow_
 		return error_nomem(err, "s3.purge");
 	if (mtime_ns > before_ns)
 		return STOW_OK;
-	r = p.upload[0] ? multipart_abort(s3, op, key, p.upload, err) : STOW_OK;
+	r = p.upload[0] ? multipart_abort(s3, op, key, p.upload, NULL, err) : STOW_OK;
 	if (r == STOW_OK)
 		r = park_remove(s3, op, key, err);
 	if (r == STOW_OK)

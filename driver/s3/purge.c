@@ -154,7 +154,7 @@ static int purge(struct s3 *s3, const struct stow_op *op, struct page *p, uint64
 			at = id + strlen(id) + 1;
 			if (is_parked(p, id))
 				continue;
-			r = multipart_abort(s3, op, key, id, err);
+			r = multipart_abort(s3, op, key, id, NULL, err);
 			if (r != STOW_OK)
 				return r;
 			++*count;

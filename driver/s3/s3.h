@@ -38,6 +38,7 @@ struct s3 {
 	const char *name; /* the part of base that is the Host header */
 	char *root;       /* "" or "some/folder/" */
 	bool tls;
+	uint32_t probed; /* atomic; probe.c's */
 };
 
 /* "some/folder/" + key, to be freed; NULL is out of memory. */

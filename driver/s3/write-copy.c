@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "driver/s3/describe.h"
+#include "driver/s3/probe.h"
 #include "driver/s3/writer.h"
 
 #define COPY_WINDOW 16
@@ -225,8 +226,11 @@ static int append(struct range_copy *rc, const struct stow_op *op, struct stow_e
 	int64_t missing = S3_PART_MIN - (int64_t)w->fill;
 	int r = STOW_OK;
 
-	/* A hash that was announced needs all bytes to pass through here; small ranges do anyway. */
-	if (w->hashed || rc->length < S3_PART_MIN)
+	/*
+	 * A hash that was announced needs all bytes to pass through here; small ranges do anyway;
+	 * and parts that the store copies are of one version only where it heeds the condition.
+	 */
+	if (w->hashed || rc->length < S3_PART_MIN || (probe_lacks(w->s3) & STOW_CAP_COPY_IF_MATCH))
 		return through(rc, op, rc->length, err);
 	/* What fills becomes a part of its own, which must not be too small. */
 	if (w->fill) {

@@ -17,6 +17,8 @@
 
 #define GROW_EVERY 1000 /* parts of one size before they double, where the length is unknown */
 #define CLOSE_LIMIT (10 * CLOCK_SECOND)
+#define ABORTS_MOST 4
+#define ABORT_PAUSE (50 * CLOCK_MILLISECOND)
 
 int writer_fail(struct writer *w, const struct stow_error *e, struct stow_error *err)
 {
@@ -407,7 +409,26 @@ int s3_write_commit(void *handle, const struct stow_op *op, struct stow_stat *re
 
 /* ---- close ---- */
 
-static void take_back(struct writer *w, const struct stow_op *op)
+/*
+ * A part that was on its way when it was given up may reach the store after the abort and, in some
+ * stores, bring the upload back.  So what was cut off is aborted until the store knows it no more.
+ */
+static int abort_upload(struct writer *w, const struct stow_op *op, bool cut,
+                        struct stow_error *err)
+{
+	bool known = true;
+	int r = STOW_OK;
+
+	for (unsigned i = 0; r == STOW_OK && known && i < (cut ? ABORTS_MOST : 1); i++) {
+		if (i > 0)
+			http_waiter_wait(w->waiter, op, http_waiter_seen(w->waiter),
+			                 clock_monotonic() + ABORT_PAUSE);
+		r = multipart_abort(w->s3, op, w->key, w->upload.id, &known, err);
+	}
+	return r;
+}
+
+static void take_back(struct writer *w, const struct stow_op *op, bool cut)
 {
 	struct stow_op mine = op ? *op : (struct stow_op){ .size = sizeof(mine) };
 	int64_t limit = clock_monotonic() + CLOSE_LIMIT;
@@ -415,7 +436,7 @@ static void take_back(struct writer *w, const struct stow_op *op)
 
 	if (!mine.deadline_ns || mine.deadline_ns > limit)
 		mine.deadline_ns = limit;
-	if (w->upload.id && multipart_abort(w->s3, &mine, w->key, w->upload.id, &e) != STOW_OK)
+	if (w->upload.id && abort_upload(w, &mine, cut, &e) != STOW_OK)
 		log_line(w->s3->host, STOW_LOG_WARNING, "s3",
 		         "an unfinished upload stays behind until it is purged: %s", e.message);
 	writer_forget(w, &mine);
@@ -424,14 +445,17 @@ static void take_back(struct writer *w, const struct stow_op *op)
 void s3_write_close(void *handle, const struct stow_op *op)
 {
 	struct writer *w = handle;
+	bool cut;
 
 	if (!w)
 		return;
+	cut = count_slots(w) > 0 || w->failure.status == STOW_ECANCELED ||
+	      w->failure.status == STOW_ETIMEOUT;
 	for (unsigned i = 0; i < WRITER_WINDOW; i++)
 		slot_release(w, &w->slots[i]);
 	drop_buffer(w);
 	if (!w->committed && !w->parked && !w->keep)
-		take_back(w, op);
+		take_back(w, op, cut);
 	multipart_done(&w->upload);
 	http_waiter_free(w->waiter);
 	free(w->key);

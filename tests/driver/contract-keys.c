@@ -57,6 +57,12 @@ static void one_key(const char *key)
 	CHECK(is_absent(key));
 }
 
+/* There are stores that cannot find a path with a control character in it. */
+static bool takes(const char *key)
+{
+	return put_text(key, "control") == STOW_OK;
+}
+
 static void case_odd_keys(void)
 {
 	static const char *const odd[] = {
@@ -93,8 +99,16 @@ static void case_odd_keys(void)
 		"a b/c d/e+f/%41",
 	};
 
-	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
-		one_key(key_of("%s", odd[i]));
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		const char *key = key_of("%s", odd[i]);
+
+		if (C.loose_keys && strpbrk(key, "\t\n") && !takes(key)) {
+			printf("# the store refuses the key with a %s in it\n",
+			       strchr(key, '\n') ? "line end" : "tab");
+			continue;
+		}
+		one_key(key);
+	}
 }
 
 static void case_long_keys(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * contract DRIVER.so [--part BYTES] [--loose-keys] [--verbose] [--only WORD] [KEY=VALUE ...]
+ * contract DRIVER.so [--caps] [--part BYTES] [--loose-keys] [--verbose] [--only WORD] [KEY=VALUE ...]
  * holds any driver to include/stowage/driver.h, through the ABI alone. It must not know which
  * driver it runs over: what differs is in the driver's caps and the arguments.
  */
@@ -409,10 +409,35 @@ static const struct contract_case last_cases[] = {
 	{ NULL, NULL },
 };
 
+/* What this instance honours, a line each. */
+static int print_caps(void)
+{
+	static const struct {
+		uint64_t cap;
+		const char *name;
+	} caps[] = {
+		{ STOW_CAP_CREATE, "create" },
+		{ STOW_CAP_PUT_IF_MATCH, "put-if-match" },
+		{ STOW_CAP_REMOVE_IF_MATCH, "remove-if-match" },
+		{ STOW_CAP_COPY_IF_MATCH, "copy-if-match" },
+		{ STOW_CAP_GET_IF_MATCH, "get-if-match" },
+		{ STOW_CAP_PARALLEL, "parallel" },
+		{ STOW_CAP_SHARED, "shared" },
+		{ STOW_CAP_DURABLE, "durable" },
+	};
+
+	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++)
+		if (C.caps & caps[i].cap)
+			printf("%s\n", caps[i].name);
+	C.driver->close(C.self);
+	return 0;
+}
+
 static int usage(const char *program)
 {
 	fprintf(stderr,
-	        "usage: %s DRIVER.so [--part BYTES] [--loose-keys] [--verbose] [--only WORD] "
+	        "usage: %s DRIVER.so [--caps] [--part BYTES] [--loose-keys] [--verbose] [--only "
+	        "WORD] "
 	        "[KEY=VALUE ...]\n",
 	        program);
 	return 2;
@@ -441,6 +466,7 @@ int main(int argc, char **argv)
 	struct stow_kv *kv = calloc((size_t)argc, sizeof(*kv));
 	const char *only = NULL;
 	const char *path = NULL;
+	bool caps_only = false;
 	uint8_t random[6];
 	char hex[13];
 
@@ -453,6 +479,8 @@ int main(int argc, char **argv)
 
 		if (strcmp(argv[i], "--loose-keys") == 0)
 			C.loose_keys = true;
+		else if (strcmp(argv[i], "--caps") == 0)
+			caps_only = true;
 		else if (strcmp(argv[i], "--verbose") == 0)
 			C.verbose = true;
 		else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
@@ -479,7 +507,13 @@ int main(int argc, char **argv)
 		printf("not ok 1 - open\n# %s\n1..1\n", E.message);
 		return 1;
 	}
+	if (C.driver->check) /* what the store honours is known then */
+		C.driver->check(C.self, NULL, &E);
 	C.caps = C.driver->instance_caps ? C.driver->instance_caps(C.self) : C.driver->caps;
+	if (caps_only) {
+		free(kv);
+		return print_caps();
+	}
 	run_cases(instance_cases, only);
 	run_cases(small_cases, only);
 	run_cases(key_cases, only);

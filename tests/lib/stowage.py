@@ -52,6 +52,11 @@ def temporary(name="stowage"):
     return folder
 
 
+def remove_at_end(folder):
+    """One that was made elsewhere."""
+    _folders.append(folder)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -274,12 +279,12 @@ class Server(_Http):
 class Minio(_Http):
     """One MinIO on one folder.  new_bucket() makes one with a name of its own."""
 
-    name = "minio"
+    name = tool = "minio"
     accesskey, secretkey = "stowage-test", "stowage-test-secret"
     count = 0
 
     def __init__(self, folder=None):
-        self.program = tool("minio")
+        self.program = tool(self.tool)
         super().__init__()
         self.data = folder or os.path.join(self.folder, "data")
 
