@@ -16,7 +16,7 @@ import tap
 
 GUIDE = os.path.join(stowage.ROOT, "docs/writing-a-driver.md")
 CONTRACT = os.path.join(stowage.BUILD, "tests/driver/contract")
-OPTIONAL = r"the driver (does not offer (check|copy|remove_many|batch|write_park|purge_writes)" \
+OPTIONAL = r"the driver (does not offer (check|copy|remove_many|batch|write_park|purge_writes|presign)" \
            r"|counts no requests)"
 _built = None
 
