@@ -184,5 +184,6 @@ int s3_check(void *self, const struct stow_op *op, struct stow_error *err)
 		error_set(err, STOW_EIO, c.where, "bucket %s at %s: %s", s3->o.bucket, s3->base,
 		          "the endpoint answers 404: no such bucket");
 	return error_prefix(err, c.status == STOW_ENOTFOUND ? STOW_EIO : c.status,
-	                    "endpoint %s, region %s", s3->base, s3->o.region);
+	                    "endpoint %s, region %s%s", s3->base, s3->o.region,
+	                    strcmp(c.code, "AccessDenied") == 0 ? ": s3:ListBucket is needed" : "");
 }

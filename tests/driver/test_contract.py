@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The driver contract over memory, filesystem and s3 on MinIO.  Each test is one run of the program
-build/tests/driver/contract; what did not hold comes out as its diagnostics."""
+"""The driver contract over memory, filesystem, and s3 on three servers."""
 
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
@@ -12,26 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import s3servers
 import stowage
 import tap
-
-
-def contract(driver, *args):
-    program = os.path.join(stowage.BUILD, "tests/driver/contract")
-    plugin = os.path.join(stowage.BUILD, "drivers", f"{driver}.so")
-    for path in (program, plugin):
-        tap.ok(os.path.exists(path), f"{path} is not there")
-    run = subprocess.run([program, plugin, *args], stdin=subprocess.DEVNULL, timeout=540,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                         errors="replace")
-    lines = run.stdout.splitlines()
-    cases = [line for line in lines if line.startswith(("ok ", "not ok "))]
-    for line in lines:
-        # passed cases are many and say nothing
-        if not line.startswith("ok ") or " # SKIP " in line:
-            print(line.replace("# ", "", 1) if line.startswith("# ") else line)
-    tap.ok(lines and lines[-1] == f"1..{len(cases)}",
-           f"the program ended with {run.returncode} after {cases[-1:]}")
-    bad = sum(line.startswith("not ok ") for line in cases)
-    tap.equal((bad, run.returncode), (0, 0), "cases that failed, exit status")
+from contract import contract
 
 
 def folder_is_clean(folder):
