@@ -109,11 +109,29 @@ func (p *parameters) splitPath() error {
 		}
 		p.folder = filepath.Dir(p.folder)
 	}
+	if !isName(p.name) {
+		return nil // the loader says so
+	}
 	if _, err := os.Stat(filepath.Join(p.folder, p.name+".so")); err != nil {
-		return fmt.Errorf("parameter %s or %s: no driver %s: %w", paramDriverPath, envDriverPath,
-			p.name, err)
+		return fmt.Errorf("parameter %s or %s: no driver %q, %s: %w", paramDriverPath,
+			envDriverPath, p.name, driversIn(p.folder), err)
 	}
 	return nil
+}
+
+// isName tells whether it cannot be a path.
+func isName(name string) bool { return !strings.ContainsAny(name, "./") }
+
+// driversIn says which drivers a folder holds.
+func driversIn(folder string) string {
+	files, _ := filepath.Glob(filepath.Join(folder, "*.so"))
+	if len(files) == 0 {
+		return "the folder holds none"
+	}
+	for i, file := range files {
+		files[i] = strings.TrimSuffix(filepath.Base(file), ".so")
+	}
+	return "the folder holds " + strings.Join(files[:min(len(files), 10)], ", ")
 }
 
 // hint adds the nearest of our own names to an error that the driver made of a name it does not

@@ -112,7 +112,10 @@ func (d *Driver) Close() {
 	d.log.Delete()
 }
 
-var errClosed = errors.New("the driver is closed")
+var (
+	errClosed       = errors.New("the driver is closed")
+	errHandleClosed = errors.New("it is closed already")
+)
 
 // enter keeps Close waiting until d.calls.Done.
 func (d *Driver) enter() error {
@@ -132,6 +135,22 @@ func (c *call) adopt(end func()) *handle {
 	defer c.d.mu.Unlock()
 	c.d.handles[h] = struct{}{}
 	return h
+}
+
+// begin is that of a call on the handle, which fails where it has been closed.
+func (h *handle) begin(ctx context.Context) (*call, error) {
+	c, err := h.d.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.d.mu.Lock()
+	_, open := h.d.handles[h]
+	h.d.mu.Unlock()
+	if !open {
+		_ = c.end(C.STOW_OK)
+		return nil, errHandleClosed
+	}
+	return c, nil
 }
 
 // end closes the handle unless Close of the driver has.
@@ -231,11 +250,23 @@ func (c *call) end(status C.int) error {
 	C.shim_call_free(c.c)
 	<-c.d.slots
 	c.d.calls.Done()
-	if err != nil && c.ctx.Err() != nil && (Is(err, Canceled) || Is(err, Timeout)) {
-		// callers compare with the context's own errors
-		return fmt.Errorf("%w: %w", c.ctx.Err(), err)
+	if Is(err, Canceled) || Is(err, Timeout) {
+		if ended := contextError(c.ctx); ended != nil { // what callers compare with
+			return fmt.Errorf("%w: %w", ended, err)
+		}
 	}
 	return err
+}
+
+// contextError is that of a context which has ended, also where its own timer comes after C's.
+func contextError(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // pointer is the first byte of data, or nil.

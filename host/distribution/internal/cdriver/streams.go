@@ -19,7 +19,6 @@ import (
 
 // Reader gives the bytes of one version of an object.
 type Reader struct {
-	d *Driver
 	c *C.struct_store_reader
 	h *handle
 }
@@ -30,7 +29,7 @@ func (d *Driver) OpenReader(ctx context.Context, key string, offset int64) (*Rea
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{d: d}
+	r := &Reader{}
 	cKey := C.CString(key)
 	defer C.free(unsafe.Pointer(cKey))
 	status := C.store_read_open(d.c.store, c.op(), cKey, nil, C.int64_t(offset), -1, &r.c, nil,
@@ -50,7 +49,7 @@ func (r *Reader) Read(ctx context.Context, buf []byte) (int, error) {
 	if len(buf) == 0 {
 		return 0, nil
 	}
-	c, err := r.d.begin(ctx)
+	c, err := r.h.begin(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -68,7 +67,6 @@ func (r *Reader) close() { C.store_read_close(r.c) }
 
 // Writer takes the bytes of an object that is not there before Commit.
 type Writer struct {
-	d *Driver
 	c *C.struct_store_writer
 	h *handle
 }
@@ -81,7 +79,7 @@ func (d *Driver) OpenWriter(ctx context.Context, key string, resume bool) (*Writ
 	if err != nil {
 		return nil, 0, err
 	}
-	w := &Writer{d: d}
+	w := &Writer{}
 	put := (*C.struct_stow_put)(C.calloc(1, C.sizeof_struct_stow_put))
 	cKey := C.CString(key)
 	defer C.free(unsafe.Pointer(put))
@@ -106,7 +104,7 @@ func (w *Writer) Write(ctx context.Context, data []byte) error {
 	if len(data) == 0 {
 		return nil
 	}
-	c, err := w.d.begin(ctx)
+	c, err := w.h.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -115,7 +113,7 @@ func (w *Writer) Write(ctx context.Context, data []byte) error {
 
 // Append takes the first length bytes of another object.
 func (w *Writer) Append(ctx context.Context, from string, length int64) error {
-	c, err := w.d.begin(ctx)
+	c, err := w.h.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -126,7 +124,7 @@ func (w *Writer) Append(ctx context.Context, from string, length int64) error {
 
 // Commit makes the object visible, whole and durable.
 func (w *Writer) Commit(ctx context.Context) error {
-	c, err := w.d.begin(ctx)
+	c, err := w.h.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -137,7 +135,7 @@ func (w *Writer) Commit(ctx context.Context) error {
 func (w *Writer) Park(ctx context.Context) error {
 	var n C.size_t
 	state := make([]byte, 512)
-	c, err := w.d.begin(ctx)
+	c, err := w.h.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -170,7 +168,6 @@ type Entry struct {
 
 // Lister gives keys in byte order.
 type Lister struct {
-	d *Driver
 	c *C.struct_store_list
 	h *handle
 }
@@ -182,7 +179,7 @@ func (d *Driver) OpenList(ctx context.Context, prefix, after string, folders boo
 	if err != nil {
 		return nil, err
 	}
-	l := &Lister{d: d}
+	l := &Lister{}
 	cPrefix, cAfter := C.CString(prefix), C.CString(after)
 	defer C.free(unsafe.Pointer(cPrefix))
 	defer C.free(unsafe.Pointer(cAfter))
@@ -203,7 +200,7 @@ func (d *Driver) OpenList(ctx context.Context, prefix, after string, folders boo
 // Next is io.EOF at the end.
 func (l *Lister) Next(ctx context.Context) (Entry, error) {
 	var e C.struct_stow_entry
-	c, err := l.d.begin(ctx)
+	c, err := l.h.begin(ctx)
 	if err != nil {
 		return Entry{}, err
 	}
