@@ -75,6 +75,8 @@ static struct meaning by_status(const struct call *c, int http)
 		return (struct meaning){ NULL, STOW_ENOTFOUND, 0 };
 	case 408:
 		return (struct meaning){ NULL, STOW_ETIMEOUT, RETRY };
+	case 409: /* another request is at the same object, or at the folder that it lies in */
+		return (struct meaning){ NULL, STOW_EIO, RETRY };
 	case 412:
 		return (struct meaning){ NULL, c->create ? STOW_EEXIST : STOW_ECHANGED, 0 };
 	case 416:

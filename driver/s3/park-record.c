@@ -173,7 +173,8 @@ bool park_parse(const char *head, size_t len, const char *key, struct park *ret,
 
 void park_state(const struct park *p, const char *key, uint8_t ret[PARK_STATE])
 {
-	memcpy(ret, STATE_MARK, 4);
+	for (size_t i = 0; i < 4; i++)
+		ret[i] = (uint8_t)STATE_MARK[i];
 	memcpy(ret + 4, p->nonce, PARK_NONCE);
 	hash_sha256(key, strlen(key), ret + 4 + PARK_NONCE);
 }
