@@ -4,6 +4,7 @@ package stowage
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -74,6 +75,19 @@ func runSuite(t *testing.T, params map[string]any) {
 	testsuites.Driver(t, func() (storagedriver.StorageDriver, error) { return d, nil }, false)
 }
 
-func TestSuiteMemory(t *testing.T)     { runSuite(t, memoryParameters(t)) }
+// TestSuiteMemory leaves the stream of 5 GiB out, which is what -short does.
+func TestSuiteMemory(t *testing.T) {
+	if testing.Short() {
+		runSuite(t, memoryParameters(t))
+		return
+	}
+	short := flag.Lookup("test.short").Value
+	before := short.String()
+	defer func() { must(t, short.Set(before)) }()
+	must(t, short.Set("true"))
+	d := create(t, memoryParameters(t))
+	testsuites.Driver(t, func() (storagedriver.StorageDriver, error) { return d, nil }, false)
+}
+
 func TestSuiteFilesystem(t *testing.T) { runSuite(t, folderParameters(t)) }
 func TestSuiteS3(t *testing.T)         { runSuite(t, needS3(t)) }

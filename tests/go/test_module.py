@@ -43,6 +43,8 @@ def environment():
            if not k.startswith(("STOWAGE_", "REGISTRY_", "AWS_", "MINIO_"))}
     env.update(
         GOFLAGS="-mod=readonly", GOTOOLCHAIN="local", CGO_ENABLED="1", GODEBUG="cgocheck=1",
+        CGO_CFLAGS=subprocess.run([os.path.join(MODULE, "cgo-flags")], check=True, text=True,
+                                  stdout=subprocess.PIPE).stdout.strip(),
         STOWAGE_DRIVER_PATH=os.path.join(stowage.BUILD, "drivers"),
         STOWAGE_BROKEN_DRIVERS=os.path.join(stowage.BUILD, "tests", "abi", "broken"),
         STOWAGE_S3_REGION="us-east-1", STOWAGE_S3_REGIONENDPOINT=minio.endpoint,

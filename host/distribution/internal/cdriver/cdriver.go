@@ -37,8 +37,9 @@ type Driver struct {
 	log   cgo.Handle
 	slots chan struct{}
 
-	mu      sync.Mutex     // of what follows
-	calls   sync.WaitGroup // Add under mu, and only while closed is false
+	mu      sync.Mutex // of what follows
+	idle    sync.Cond  // active has become 0
+	active  int        // calls under way, in C or waiting for their turn
 	handles map[*handle]struct{}
 	closed  bool
 }
@@ -56,6 +57,7 @@ func Open(folder, name string, options []Option, maxCalls int, log LogFunc) (*Dr
 	var e C.struct_stow_error
 	d := &Driver{log: cgo.NewHandle(log), slots: make(chan struct{}, maxCalls),
 		handles: map[*handle]struct{}{}}
+	d.idle.L = &d.mu
 	cFolder, cName := C.CString(folder), C.CString(name)
 	defer C.free(unsafe.Pointer(cFolder))
 	defer C.free(unsafe.Pointer(cName))
@@ -99,9 +101,9 @@ func (d *Driver) Close() {
 		return
 	}
 	d.closed = true
-	d.mu.Unlock()
-	d.calls.Wait()
-	d.mu.Lock()
+	for d.active > 0 {
+		d.idle.Wait()
+	}
 	left := d.handles
 	d.handles = nil
 	d.mu.Unlock()
@@ -117,15 +119,23 @@ var (
 	errHandleClosed = errors.New("it is closed already")
 )
 
-// enter keeps Close waiting until d.calls.Done.
+// enter keeps Close waiting until leave.
 func (d *Driver) enter() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return errClosed
 	}
-	d.calls.Add(1)
+	d.active++
 	return nil
+}
+
+func (d *Driver) leave() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.active--; d.active == 0 {
+		d.idle.Broadcast()
+	}
 }
 
 // adopt makes a handle of what a call that is under way has opened.
@@ -159,12 +169,12 @@ func (h *handle) end(how func()) {
 	_, open := h.d.handles[h]
 	if open {
 		delete(h.d.handles, h)
-		h.d.calls.Add(1) // Close of the driver waits for it
+		h.d.active++ // Close of the driver waits for it
 	}
 	h.d.mu.Unlock()
 	if open {
 		how()
-		h.d.calls.Done()
+		h.d.leave()
 	}
 }
 
@@ -214,7 +224,7 @@ func (d *Driver) begin(ctx context.Context) (*call, error) {
 	select {
 	case d.slots <- struct{}{}:
 	case <-ctx.Done():
-		d.calls.Done()
+		d.leave()
 		return nil, ctx.Err()
 	}
 	after := int64(-1)
@@ -224,7 +234,7 @@ func (d *Driver) begin(ctx context.Context) (*call, error) {
 	c := &call{d: d, c: C.shim_call_new(C.int64_t(after)), ctx: ctx, ended: make(chan struct{})}
 	if c.c == nil {
 		<-d.slots
-		d.calls.Done()
+		d.leave()
 		return nil, &Error{Status: NoMemory, Message: "out of memory"}
 	}
 	c.stop = context.AfterFunc(ctx, func() {
@@ -249,7 +259,7 @@ func (c *call) end(status C.int) error {
 	}
 	C.shim_call_free(c.c)
 	<-c.d.slots
-	c.d.calls.Done()
+	c.d.leave()
 	if Is(err, Canceled) || Is(err, Timeout) {
 		if ended := contextError(c.ctx); ended != nil { // what callers compare with
 			return fmt.Errorf("%w: %w", ended, err)
