@@ -402,6 +402,17 @@ def check_names_what_is_denied():
 
 
 @tap.test
+def check_passes_where_only_reads_are_allowed():
+    """Who may not write is not probed further, and nothing is made of the refusal."""
+    fake, bucket, d = setup()
+    fake.fault(operation="PutObject", status=403, code="AccessDenied")
+    result = d.must("check")
+    tap.equal([(c.operation, c.status) for c in fake.calls()],
+              [("ListObjectsV2", 200), ("PutObject", 403)])
+    tap.equal((result.requests, fake.objects(bucket)), (2, {}))
+
+
+@tap.test
 def absent_is_absent():
     fake, _, d = setup()
     for words in (("stat", "absent"), ("get", "absent")):
