@@ -47,8 +47,9 @@ all: build
 
 # ---- what there is ----
 
-COMMON_SRC := $(filter-out common/http-client.c,$(wildcard common/*.c))
-HTTPC_SRC  := $(wildcard common/http-client.c)
+# what needs libcurl, and so not every program's
+HTTPC_SRC  := $(wildcard common/http-client.c common/http-request.c)
+COMMON_SRC := $(filter-out $(HTTPC_SRC),$(wildcard common/*.c))
 PLUGIN_SRC := $(wildcard plugin/*.c)
 HOST_SRC   := $(wildcard host/cli/*.c host/serve/*.c)
 DRIVER_SRC := $(wildcard driver/*/*.c)

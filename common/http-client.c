@@ -6,6 +6,10 @@
  * Locks: a waiter's lock guards the state of its requests, a thread's lock its queues; neither is
  * ever taken while the other is held.  A request has two owners, the caller and the engine, and
  * goes when both have let go.
+ *
+ * A paused request keeps its connection for a while, then it is ended and its caller asks again
+ * for the rest: stores hold a lock on what is being read, and close what does not move.  Where
+ * requests wait for a connection it is ended soon.
  */
 #include "common/http-client.h"
 
@@ -15,54 +19,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/hash.h"
-#include "common/http-head.h"
-#include "common/http-waiter.h"
-#include "common/text.h"
+#include "common/http-request.h"
 #include "common/thread.h"
 
-#define HEADERS_MAX ((size_t)64 << 10)
-#define ERROR_BODY_MAX ((size_t)64 << 10)
-#define BIG_BODY ((size_t)128 << 10) /* from here on curl gets larger buffers */
-#define IDLE_SECONDS 15L             /* servers close idle connections after 20 s and more */
+#define IDLE_SECONDS 15L /* servers close idle connections after 20 s and more */
+/* how long a paused request keeps its connection: where others wait, and where none does */
+#define HELD_LEAST (200 * CLOCK_MILLISECOND)
+#define HELD_MOST (5 * CLOCK_SECOND)
 
-enum request_place { PLACE_QUEUE = 1, PLACE_ACTIVE = 2, PLACE_NONE = 3 };
-
-struct http_request {
-	atomic_uint refs;
-	struct engine *engine;
-	struct http_waiter *waiter;
-	CURL *easy;
-	struct curl_slist *headers;
-	bool progress, is_head;
-	char failure[CURL_ERROR_SIZE]; /* curl's own words; the engine's until done */
-
-	/* under the engine's lock */
-	int place;
-	bool dropped; /* the caller has gone: take it off */
-	struct http_request *next, *prev;
-
-	/* under the waiter's lock */
-	bool detached; /* the caller's memory is out of bounds */
-	bool done, sent;
-	const char *body;
-	size_t body_len, body_at;
-	char *answer;
-	size_t answer_cap, arrived;
-	int status;
-	int refusal; /* why a callback stopped the transfer */
-	CURLcode code;
-	long os_errno;
-	struct buf head, kept;
-	void (*ended)(void *arg, int status);
-	void *ended_arg;
-};
-
-struct engine {
+struct http_engine {
 	struct http_client *client;
 	pthread_t thread;
 	bool started, inited;
@@ -73,7 +42,8 @@ struct engine {
 	bool stop;
 	struct http_request *queue, *queue_tail;
 	struct http_request *running;
-	bool drops; /* some running one was dropped */
+	bool drops;   /* some running one was dropped */
+	bool resumes; /* some running one may go on */
 };
 
 struct http_client {
@@ -82,146 +52,8 @@ struct http_client {
 	atomic_uint turn;
 	struct http_client_options options;
 	char *ca_file, *user_agent;
-	struct engine engines[];
+	struct http_engine engines[];
 };
-
-/* ---- a request's end ---- */
-
-static void request_unref(struct http_request *r)
-{
-	if (!r || atomic_fetch_sub(&r->refs, 1) != 1)
-		return;
-	if (r->easy)
-		curl_easy_cleanup(r->easy);
-	curl_slist_free_all(r->headers);
-	buf_done(&r->head);
-	buf_done(&r->kept);
-	http_waiter_free(r->waiter);
-	free(r);
-}
-
-static void finish(struct http_request *r, CURLcode code)
-{
-	long size = 0, os_errno = 0;
-
-	if (curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &size) != CURLE_OK)
-		size = 1;
-	if (curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os_errno) != CURLE_OK)
-		os_errno = 0;
-	mutex_lock(&r->waiter->lock);
-	r->code = code;
-	r->os_errno = os_errno;
-	r->sent = size > 0;
-	r->done = true;
-	if (r->ended && !r->detached)
-		r->ended(r->ended_arg, code == CURLE_OK && !r->refusal ? r->status : 0);
-	http_waiter_report(r->waiter);
-	mutex_unlock(&r->waiter->lock);
-}
-
-/* ---- curl's callbacks, on the engine's thread ---- */
-
-static size_t on_read(char *to, size_t size, size_t n, void *arg)
-{
-	struct http_request *r = arg;
-	size_t room = size * n, len;
-
-	mutex_lock(&r->waiter->lock);
-	if (r->detached) {
-		mutex_unlock(&r->waiter->lock);
-		return CURL_READFUNC_ABORT;
-	}
-	len = r->body_len - r->body_at;
-	if (len > room)
-		len = room;
-	if (len)
-		memcpy(to, r->body + r->body_at, len);
-	r->body_at += len;
-	mutex_unlock(&r->waiter->lock);
-	return len;
-}
-
-/* Where a body that came belongs, given what the header said. */
-static int place_body_locked(struct http_request *r, const char *data, size_t len)
-	REQUIRES(&r->waiter->lock);
-static int place_body_locked(struct http_request *r, const char *data, size_t len)
-{
-	if (r->status / 100 != 2) {
-		size_t room = ERROR_BODY_MAX - r->kept.len;
-
-		return buf_add(&r->kept, data, len < room ? len : room);
-	}
-	if (len > r->answer_cap - r->arrived)
-		return STOW_ERANGE;
-	if (r->answer)
-		memcpy(r->answer + r->arrived, data, len);
-	else if (buf_add(&r->kept, data, len) != STOW_OK)
-		return buf_status(&r->kept);
-	r->arrived += len;
-	if (r->progress)
-		http_waiter_report(r->waiter);
-	return STOW_OK;
-}
-
-static size_t on_write(char *data, size_t size, size_t n, void *arg)
-{
-	struct http_request *r = arg;
-	size_t len = size * n;
-
-	mutex_lock(&r->waiter->lock);
-	if (r->detached)
-		r->refusal = STOW_ECANCELED;
-	else if (!r->refusal)
-		r->refusal = place_body_locked(r, data, len);
-	if (r->refusal)
-		len = size * n + 1; /* anything but the length stops the transfer */
-	mutex_unlock(&r->waiter->lock);
-	return len;
-}
-
-static int header_line_locked(struct http_request *r, const char *line, size_t len)
-	REQUIRES(&r->waiter->lock);
-static int header_line_locked(struct http_request *r, const char *line, size_t len)
-{
-	char text[32];
-	int64_t announced;
-	int status;
-
-	if (r->status)
-		return STOW_OK; /* a trailer */
-	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
-		buf_reset(&r->head);
-	if (len > 2)
-		return buf_add(&r->head, line, len);
-	status = http_head_status(buf_text(&r->head), r->head.len);
-	if (status < 200)
-		return STOW_OK; /* 100 Continue and its like: another header follows */
-	r->status = status;
-	if (r->progress)
-		http_waiter_report(r->waiter);
-	/* No byte of a body that is too long anyway is fetched. */
-	if (status / 100 == 2 && !r->is_head &&
-	    http_head_find(&r->head, "Content-Length", text, sizeof(text)) &&
-	    text_to_int64(text, &announced) && (uint64_t)announced > r->answer_cap)
-		return STOW_ERANGE;
-	return STOW_OK;
-}
-
-static size_t on_header(char *line, size_t size, size_t n, void *arg)
-{
-	struct http_request *r = arg;
-	size_t len = size * n;
-
-	mutex_lock(&r->waiter->lock);
-	if (r->detached)
-		r->refusal = STOW_ECANCELED;
-	else if (!r->refusal)
-		r->refusal = header_line_locked(r, line, len);
-	if (r->refusal)
-		len = size * n + 1;
-	mutex_unlock(&r->waiter->lock);
-	return len;
-}
 
 /* ---- the engine's thread ---- */
 
@@ -239,18 +71,18 @@ static void unlink_locked(struct http_request **first, struct http_request **las
 	r->next = r->prev = NULL;
 }
 
-static void retire(struct engine *e, struct http_request *r)
+static void retire(struct http_engine *e, struct http_request *r)
 {
 	curl_multi_remove_handle(e->multi, r->easy);
 	mutex_lock(&e->lock);
 	unlink_locked(&e->running, NULL, r);
-	r->place = PLACE_NONE;
+	r->place = HTTP_REQUEST_ENDED;
 	mutex_unlock(&e->lock);
 	e->active--;
-	request_unref(r);
+	http_request_unref(r);
 }
 
-static struct http_request *next_dropped(struct engine *e)
+static struct http_request *next_dropped(struct http_engine *e)
 {
 	struct http_request *r = NULL;
 
@@ -264,8 +96,41 @@ static struct http_request *next_dropped(struct engine *e)
 	return r;
 }
 
+static struct http_request *next_resumed(struct http_engine *e)
+{
+	struct http_request *r = NULL;
+
+	mutex_lock(&e->lock);
+	if (e->resumes)
+		for (r = e->running; r && !r->resumed; r = r->next)
+			;
+	if (r)
+		r->resumed = false;
+	else
+		e->resumes = false;
+	mutex_unlock(&e->lock);
+	return r;
+}
+
+/* The one that has paused longest, where that is too long. */
+static struct http_request *next_yielding(struct http_engine *e)
+{
+	struct http_request *found = NULL;
+	int64_t before = clock_monotonic();
+
+	mutex_lock(&e->lock);
+	before -= e->queue && e->active >= e->max_active ? HELD_LEAST : HELD_MOST;
+	for (struct http_request *r = e->running; r; r = r->next)
+		if (r->held_since && r->held_since < before && !r->resumed) {
+			before = r->held_since;
+			found = r;
+		}
+	mutex_unlock(&e->lock);
+	return found;
+}
+
 /* The next one from the queue becomes a running one. */
-static struct http_request *next_queued(struct engine *e)
+static struct http_request *next_queued(struct http_engine *e)
 {
 	struct http_request *r;
 
@@ -279,28 +144,48 @@ static struct http_request *next_queued(struct engine *e)
 		if (r->next)
 			r->next->prev = r;
 		e->running = r;
-		r->place = PLACE_ACTIVE;
+		r->place = HTTP_REQUEST_RUNNING;
 	}
 	mutex_unlock(&e->lock);
 	return r;
 }
 
-static void take_work(struct engine *e)
+static void take_work(struct http_engine *e)
 {
 	struct http_request *r;
 
 	while ((r = next_dropped(e)))
 		retire(e, r);
+	while ((r = next_resumed(e))) {
+		r->held_since = 0;
+		curl_easy_pause(r->easy, CURLPAUSE_CONT);
+	}
+	r = next_yielding(e);
+	if (r) {
+		http_request_yield(r);
+		retire(e, r);
+	}
 	while ((r = next_queued(e))) {
 		e->active++;
 		if (curl_multi_add_handle(e->multi, r->easy) != CURLM_OK) {
-			finish(r, CURLE_OUT_OF_MEMORY);
+			http_request_finish(r, CURLE_OUT_OF_MEMORY);
 			retire(e, r);
 		}
 	}
 }
 
-static bool stopping(struct engine *e)
+/* For how many milliseconds nothing has to be done unless something comes. */
+static int rest(struct http_engine *e)
+{
+	bool wanted;
+
+	mutex_lock(&e->lock);
+	wanted = e->queue != NULL;
+	mutex_unlock(&e->lock);
+	return wanted ? 100 : 1000;
+}
+
+static bool stopping(struct http_engine *e)
 {
 	bool stop;
 
@@ -312,7 +197,7 @@ static bool stopping(struct engine *e)
 
 static void *engine_run(void *arg)
 {
-	struct engine *e = arg;
+	struct http_engine *e = arg;
 
 	while (!stopping(e)) {
 		int running = 0, left = 0;
@@ -328,15 +213,15 @@ static void *engine_run(void *arg)
 				continue;
 			curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
 			r = (struct http_request *)(void *)private;
-			finish(r, msg->data.result);
+			http_request_finish(r, msg->data.result);
 			retire(e, r);
 			running = -1; /* room for another: look at the queue before sleeping */
 		}
 		if (running >= 0)
-			curl_multi_poll(e->multi, NULL, 0, 1000, NULL);
+			curl_multi_poll(e->multi, NULL, 0, rest(e), NULL);
 	}
 	for (struct http_request *r = e->running; r; r = e->running) {
-		finish(r, CURLE_ABORTED_BY_CALLBACK);
+		http_request_finish(r, CURLE_ABORTED_BY_CALLBACK);
 		retire(e, r);
 	}
 	return NULL;
@@ -370,7 +255,7 @@ static int library_check(struct stow_error *err)
 	return STOW_OK;
 }
 
-static int engine_open(struct engine *e, struct http_client *c, unsigned connections,
+static int engine_open(struct http_engine *e, struct http_client *c, unsigned connections,
                        struct stow_error *err)
 {
 	int r;
@@ -430,7 +315,7 @@ fail:
 	return r;
 }
 
-static void engine_close(struct engine *e)
+static void engine_close(struct http_engine *e)
 {
 	if (e->started) {
 		mutex_lock(&e->lock);
@@ -498,111 +383,28 @@ static bool set_transport(CURL *h, const struct http_client *c)
 	}
 	if (c->ca_file)
 		SET(CURLOPT_CAINFO, c->ca_file);
-	return bad == CURLE_OK;
-}
-
-static bool set_exchange(CURL *h, struct http_request *r, const struct http_exchange *x)
-{
-	bool put = strcmp(x->method, "PUT") == 0, post = strcmp(x->method, "POST") == 0;
-	CURLcode bad = CURLE_OK;
-
-	SET(CURLOPT_URL, x->url);
-	SET(CURLOPT_HTTPHEADER, r->headers);
-	SET(CURLOPT_PRIVATE, (void *)r);
-	SET(CURLOPT_ERRORBUFFER, r->failure);
-	SET(CURLOPT_HEADERFUNCTION, on_header);
-	SET(CURLOPT_HEADERDATA, (void *)r);
-	SET(CURLOPT_WRITEFUNCTION, on_write);
-	SET(CURLOPT_WRITEDATA, (void *)r);
-	if (r->is_head) {
-		SET(CURLOPT_NOBODY, 1L);
-	} else if (put || post) {
-		SET(CURLOPT_UPLOAD, 1L);
-		SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)x->body_len);
-		SET(CURLOPT_READFUNCTION, on_read);
-		SET(CURLOPT_READDATA, (void *)r);
-		/*
-		 * No CURLOPT_SEEKFUNCTION: curl would rewind the body and send it a second time by
-		 * itself where a connection that was kept died without an answer.  Whoever asked
-		 * must know that the first may have been carried out.
-		 */
-		if (post)
-			SET(CURLOPT_CUSTOMREQUEST, "POST");
-	} else {
-		SET(CURLOPT_HTTPGET, 1L);
-		if (strcmp(x->method, "GET") != 0)
-			SET(CURLOPT_CUSTOMREQUEST, x->method);
-	}
-	if (x->body_len >= BIG_BODY)
-		SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)BIG_BODY);
-	if (x->answer_cap >= BIG_BODY)
-		SET(CURLOPT_BUFFERSIZE, (long)BIG_BODY);
 #undef SET
 	return bad == CURLE_OK;
-}
-
-static bool add_header(struct http_request *r, const char *line)
-{
-	struct curl_slist *more = curl_slist_append(r->headers, line);
-
-	if (!more)
-		return false;
-	r->headers = more;
-	return true;
-}
-
-static struct http_request *request_new(struct http_client *c, struct http_waiter *w,
-                                        const struct http_exchange *x)
-{
-	struct http_request *r = calloc(1, sizeof(*r));
-	bool ok;
-
-	if (!r)
-		return NULL;
-	atomic_init(&r->refs, 1);
-	http_waiter_ref(w);
-	r->waiter = w;
-	r->engine = &c->engines[atomic_fetch_add(&c->turn, 1) % c->n];
-	r->progress = x->progress;
-	r->is_head = strcmp(x->method, "HEAD") == 0;
-	r->body = x->body;
-	r->body_len = x->body_len;
-	r->answer = x->answer;
-	r->answer_cap = x->answer_cap;
-	r->ended = x->ended;
-	r->ended_arg = x->ended_arg;
-	buf_init(&r->head, HEADERS_MAX);
-	buf_init(&r->kept,
-	         x->answer ? ERROR_BODY_MAX
-	                   : (x->answer_cap > ERROR_BODY_MAX ? x->answer_cap : ERROR_BODY_MAX));
-	/* curl would wait for 100 Continue, and take the type for a form's */
-	ok = add_header(r, "Expect:");
-	for (const char *const *h = x->headers; ok && h && *h; h++)
-		ok = add_header(r, *h);
-	r->easy = ok ? curl_easy_init() : NULL;
-	if (!r->easy || !set_transport(r->easy, c) || !set_exchange(r->easy, r, x)) {
-		request_unref(r);
-		return NULL;
-	}
-	return r;
 }
 
 int http_request_start(struct http_client *c, struct http_waiter *w, const struct http_exchange *x,
                        struct http_request **ret, struct stow_error *err)
 {
 	struct http_request *r;
-	struct engine *e;
+	struct http_engine *e;
 
 	if (c->pid != getpid())
 		return error_set(err, STOW_EINVAL, "http.start",
 		                 "the store was opened before fork: open it in this process");
-	r = request_new(c, w, x);
-	if (!r)
+	r = http_request_new(w, x);
+	if (!r || !set_transport(r->easy, c)) {
+		http_request_unref(r);
 		return error_nomem(err, "http.start");
-	e = r->engine;
-	atomic_fetch_add(&r->refs, 1); /* the engine's */
+	}
+	e = r->engine = &c->engines[atomic_fetch_add(&c->turn, 1) % c->n];
+	http_request_ref(r); /* the engine's */
 	mutex_lock(&e->lock);
-	r->place = PLACE_QUEUE;
+	r->place = HTTP_REQUEST_QUEUED;
 	r->prev = e->queue_tail;
 	if (r->prev)
 		r->prev->next = r;
@@ -617,157 +419,35 @@ int http_request_start(struct http_client *c, struct http_waiter *w, const struc
 
 void http_request_free(struct http_request *r)
 {
-	struct engine *e;
+	struct http_engine *e;
 	bool unqueued = false, wake = false;
 
 	if (!r)
 		return;
-	mutex_lock(&r->waiter->lock);
-	r->detached = true;
-	mutex_unlock(&r->waiter->lock);
+	http_request_detach(r);
 	e = r->engine;
 	mutex_lock(&e->lock);
-	if (r->place == PLACE_QUEUE) {
+	if (r->place == HTTP_REQUEST_QUEUED) {
 		unlink_locked(&e->queue, &e->queue_tail, r);
-		r->place = PLACE_NONE;
+		r->place = HTTP_REQUEST_ENDED;
 		unqueued = true;
-	} else if (r->place == PLACE_ACTIVE) {
+	} else if (r->place == HTTP_REQUEST_RUNNING) {
 		r->dropped = e->drops = wake = true;
 	}
 	mutex_unlock(&e->lock);
 	if (unqueued)
-		request_unref(r);
+		http_request_unref(r);
 	if (wake)
 		curl_multi_wakeup(e->multi);
-	request_unref(r);
+	http_request_unref(r);
 }
 
-/* ---- looking ---- */
-
-bool http_request_done(struct http_request *r)
+void http_client_resume(struct http_request *r)
 {
-	bool done;
+	struct http_engine *e = r->engine;
 
-	mutex_lock(&r->waiter->lock);
-	done = r->done;
-	mutex_unlock(&r->waiter->lock);
-	return done;
-}
-
-int http_request_status(struct http_request *r)
-{
-	int status;
-
-	mutex_lock(&r->waiter->lock);
-	status = r->status;
-	mutex_unlock(&r->waiter->lock);
-	return status;
-}
-
-size_t http_request_arrived(struct http_request *r)
-{
-	size_t arrived;
-
-	mutex_lock(&r->waiter->lock);
-	arrived = r->arrived;
-	mutex_unlock(&r->waiter->lock);
-	return arrived;
-}
-
-bool http_request_sent(struct http_request *r)
-{
-	bool sent;
-
-	/* While it runs nobody can tell: it may be. */
-	mutex_lock(&r->waiter->lock);
-	sent = r->done ? r->sent : true;
-	mutex_unlock(&r->waiter->lock);
-	return sent;
-}
-
-bool http_request_header(struct http_request *r, const char *name, char *ret, size_t cap)
-{
-	bool found;
-
-	mutex_lock(&r->waiter->lock);
-	found = http_head_find(&r->head, name, ret, cap);
-	mutex_unlock(&r->waiter->lock);
-	return found;
-}
-
-const char *http_request_body(struct http_request *r, size_t *ret_len)
-{
-	*ret_len = r->kept.len;
-	return buf_text(&r->kept);
-}
-
-static const char *words_of(const struct http_request *r)
-{
-	return r->failure[0] ? r->failure : curl_easy_strerror(r->code);
-}
-
-static int result_of_code(struct http_request *r, struct stow_error *err)
-{
-	int status = STOW_EIO;
-	uint32_t flags = 0;
-
-	switch ((int)r->code) {
-	case CURLE_OUT_OF_MEMORY:
-		return error_nomem(err, "http");
-	case CURLE_OPERATION_TIMEDOUT:
-		status = STOW_ETIMEOUT;
-		flags = STOW_ERROR_RETRYABLE;
-		break;
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_ISSUER_ERROR:
-		error_set(err, STOW_EIO, "http", "certificate not trusted: %s", words_of(r));
-		return STOW_EIO;
-	case CURLE_SEND_FAIL_REWIND: /* see set_exchange */
-		error_set(err, STOW_EIO, "http", "the connection was closed without an answer");
-		error_flag(err, STOW_ERROR_RETRYABLE);
-		return STOW_EIO;
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_RESOLVE_PROXY:
-	case CURLE_COULDNT_CONNECT:
-	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_PARTIAL_FILE:
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_GOT_NOTHING:
-	case CURLE_SEND_ERROR:
-	case CURLE_RECV_ERROR:
-		flags = STOW_ERROR_RETRYABLE;
-		break;
-	case CURLE_UNSUPPORTED_PROTOCOL:
-	case CURLE_URL_MALFORMAT:
-		status = STOW_EINVAL;
-		break;
-	default:
-		break;
-	}
-	error_set(err, status, "http", "%s", words_of(r));
-	error_flag(err, flags);
-	return status;
-}
-
-int http_request_result(struct http_request *r, struct stow_error *err)
-{
-	int refusal;
-	CURLcode code;
-
-	mutex_lock(&r->waiter->lock);
-	refusal = r->refusal;
-	code = r->code;
-	mutex_unlock(&r->waiter->lock);
-	if (refusal == STOW_ENOMEM)
-		return error_nomem(err, "http");
-	if (refusal == STOW_ERANGE)
-		return error_set(err, STOW_ERANGE, "http", "the answer is longer than %zu bytes",
-		                 r->answer_cap);
-	if (refusal)
-		return error_set(err, refusal, "http", "given up");
-	if (code == CURLE_OK && r->status == 0)
-		return error_set(err, STOW_EIO, "http", "no answer");
-	if (code == CURLE_OK)
-		return STOW_OK;
-	return result_of_code(r, err);
+	mutex_lock(&e->lock);
+	r->resumed = e->resumes = true;
+	mutex_unlock(&e->lock);
+	curl_multi_wakeup(e->multi);
 }

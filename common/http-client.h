@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <stowage/types.h>
 
+#include "common/http-ring.h"
+
 struct http_client;
 struct http_waiter;
 struct http_request;
@@ -53,6 +55,8 @@ struct http_exchange {
 	size_t body_len;            /* sent as Content-Length with PUT and POST, 0 too */
 	void *answer;               /* where a 2xx body goes, stays likewise; NULL: the request
 	                              * keeps it itself */
+	struct http_ring *ring;     /* in place of answer: where it goes at the pace of
+	                              * http_request_take, of the same waiter's requests */
 	size_t answer_cap;          /* a longer 2xx body is STOW_ERANGE */
 	bool progress;              /* report arriving bytes, not the end alone */
 	/* Called once at the end, on an engine's thread and under the waiter's lock: short, and
@@ -70,12 +74,18 @@ void http_request_free(struct http_request *);
 
 /* Has it ended, well or not? */
 bool http_request_done(struct http_request *);
-/* After the end: STOW_OK if a whole answer came, of whatever status; else what went wrong. */
+/* After the end: STOW_OK if a whole answer came, of whatever status; else what went wrong.
+ * STOW_EBUSY with a 2xx status: its ring was full for 5 s, or for a fifth of one where another
+ * request waited for its connection; what came is good. */
 int http_request_result(struct http_request *, struct stow_error *);
 /* 0 until the header of the answer is there. */
 int http_request_status(struct http_request *);
 /* Bytes of a 2xx body so far. */
 size_t http_request_arrived(struct http_request *);
+/* Takes up to cap bytes out of the ring, and lets the request that fills it go on if it waited for
+ * room; NULL where none does. */
+size_t http_request_take(struct http_request *, struct http_waiter *, struct http_ring *, void *buf,
+                         size_t cap);
 /* May the server have seen any of it? */
 bool http_request_sent(struct http_request *);
 /* A header of the answer by name, in any case, blanks cut; "" and false where it is missing or

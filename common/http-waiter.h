@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The inside of a waiter of http-client.h, for http-client.c alone.  Its lock guards the state of
+ * The inside of a waiter of http-client.h, for http-request.c alone.  Its lock guards the state of
  * all requests that report to it.  It must not know what a request is.
  */
 #ifndef COMMON_HTTP_WAITER_H

@@ -235,6 +235,7 @@ static int attempt(struct call *c, const struct stow_op *op, struct stow_error *
 	                                                   .body = c->body,
 	                                                   .body_len = c->body_len,
 	                                                   .answer = c->answer,
+	                                                   .ring = c->ring,
 	                                                   .answer_cap = c->answer_cap,
 	                                                   .progress = c->progress,
 	                                                   .ended = c->ended,

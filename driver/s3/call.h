@@ -36,7 +36,8 @@ struct call {
 	bool write;            /* an unknown outcome of it is STOW_ERROR_MAYBE */
 	bool create;           /* 412 is STOW_EEXIST, else STOW_ECHANGED */
 	bool one_attempt;      /* the caller does its own retries */
-	void *answer;          /* as in struct http_exchange */
+	void *answer;          /* as in struct http_exchange, like the next three */
+	struct http_ring *ring;
 	size_t answer_cap;
 	bool progress;
 	/* Looks at a 2xx answer; an error that is retryable makes another attempt. */

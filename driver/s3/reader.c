@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A reader: ranges of one version of an object, fetched ahead of the caller by a small window.
- * It must not know what the bytes are.
+ * A reader: one version of an object, fetched ahead of the caller by one request through a ring of
+ * a fixed size, and by another for the rest where that one breaks.  It must not know what the
+ * bytes are.
  *
- * The first range waits for memory, later ones take only what is free.  A reader never waits for
- * memory for ever: its caller may hold what others wait for, so after a while it fetches a small
- * range outside of the budget instead.
+ * A transfer that finds the ring full pauses, so a slow caller costs no request more.  A reader
+ * never waits for memory for ever: its caller may hold what others wait for, so after a while it
+ * goes on with a small ring outside of the budget instead.
  */
 #include <inttypes.h>
 
@@ -15,25 +16,10 @@
 #include "common/text.h"
 #include "driver/s3/call.h"
 
-#define WINDOW 4
-#define RANGE_MAX (INT64_C(8) << 20)
-#define RANGE_SMALL (INT64_C(256) << 10) /* outside of the budget */
+#define RING_MAX (INT64_C(8) << 20)
+#define RING_SMALL (INT64_C(256) << 10) /* outside of the budget */
+#define AHEAD_FIRST ((size_t)1 << 20)   /* of who did not say where he stops */
 #define PATIENCE (2 * CLOCK_SECOND)
-
-struct range {
-	int64_t offset;
-	size_t len;   /* to fetch */
-	size_t got;   /* kept from attempts that have ended */
-	size_t given; /* handed out to the caller */
-	size_t mapped, reserved;
-	char *buf;
-	bool whole;   /* all of it is there */
-	bool checked; /* the header of the attempt under way is right */
-	bool active;  /* call is in use */
-	unsigned failures;
-	char header[64]; /* "bytes=0-99" */
-	struct call call;
-};
 
 struct reader {
 	struct s3 *s3;
@@ -41,73 +27,150 @@ struct reader {
 	struct http_waiter *waiter;
 	struct stow_stat stat; /* of the whole object */
 	bool known;            /* stat is filled */
-	int64_t next, end;     /* what is to be asked for next; end of all */
-	struct range ranges[WINDOW];
-	unsigned first, n;         /* a ring */
+
+	/* offsets in the object: given <= fetched <= end */
+	int64_t given;   /* what the caller has */
+	int64_t fetched; /* what attempts that have ended put into the ring */
+	int64_t end;     /* -1: that of the object, which is not known yet */
+
+	struct http_ring ring;
+	size_t mapped, reserved;
+
+	/* the attempt under way */
+	bool active;  /* call is in use */
+	bool checked; /* the header of its answer is right */
+	unsigned failures;
+	int64_t due;     /* when the next one may start */
+	char header[64]; /* "bytes=0-99" */
+	struct call call;
+
 	struct stow_error failure; /* latched */
 };
 
 /* ---- memory ---- */
 
-static void release(struct reader *r, struct range *g)
+static void ring_release(struct reader *r)
 {
-	if (g->active)
-		call_done(&g->call);
-	budget_unmap(g->buf, g->mapped);
-	budget_give(&r->s3->budget, BUDGET_READ, g->reserved);
-	*g = (struct range){ 0 };
+	budget_unmap(r->ring.data, r->mapped);
+	budget_give(&r->s3->budget, BUDGET_READ, r->reserved);
+	r->ring = (struct http_ring){ 0 };
+	r->mapped = r->reserved = 0;
 }
 
-/* The object turned out shorter than the range that was reserved for it. */
-static void shrink(struct reader *r, struct range *g, size_t len)
+static size_t ring_size(const struct reader *r)
 {
-	if (len >= g->len)
-		return;
-	if (g->reserved > len) {
-		budget_give(&r->s3->budget, BUDGET_READ, g->reserved - len);
-		g->reserved = len;
-	}
-	g->len = len;
+	int64_t size = r->s3->o.memory / 8;
+
+	if (size > RING_MAX)
+		size = RING_MAX;
+	if (size < RING_SMALL)
+		size = RING_SMALL;
+	return (size_t)(r->end >= 0 && r->end - r->fetched < size ? r->end - r->fetched : size);
 }
 
-/* ---- one range ---- */
-
-static void range_start(struct reader *r, struct range *g, int64_t due)
+/* Of len bytes, of which reserved are booked. */
+static int ring_set(struct reader *r, size_t len, size_t reserved, struct stow_error *err)
 {
-	int64_t from = g->offset + (int64_t)g->got, to = g->offset + (int64_t)g->len - 1;
+	void *data = budget_map(len);
 
-	if (g->active)
-		call_done(&g->call);
-	text_format(g->header, sizeof(g->header), "bytes=%" PRId64 "-%" PRId64, from, to);
-	call_init(&g->call, r->s3, "s3.read", "GET", r->key);
-	call_header(&g->call, "range", g->header);
-	call_header(&g->call, "if-match", r->known && r->stat.etag[0] ? r->stat.etag : r->if_match);
-	g->call.answer = g->buf + g->got;
-	g->call.answer_cap = g->len - g->got;
-	g->call.progress = true;
-	g->call.one_attempt = true;
-	g->call.waiter = r->waiter;
-	g->call.due = due;
-	g->active = true;
-	g->checked = false;
-}
-
-/* A range of len bytes at the end of the window. Memory is the caller's care. */
-static int range_add(struct reader *r, size_t len, size_t reserved, struct stow_error *err)
-{
-	struct range *g = &r->ranges[(r->first + r->n) % WINDOW];
-
-	*g = (struct range){ .offset = r->next, .len = len, .mapped = len, .reserved = reserved };
-	g->buf = budget_map(len);
-	if (!g->buf) {
+	if (!data) {
 		budget_give(&r->s3->budget, BUDGET_READ, reserved);
-		*g = (struct range){ 0 };
 		return error_nomem(err, "s3.read");
 	}
-	range_start(r, g, 0);
-	r->next += (int64_t)len;
-	r->n++;
+	http_ring_init(&r->ring, data, len, r->end < 0 ? AHEAD_FIRST : 0);
+	r->mapped = len;
+	r->reserved = reserved;
 	return STOW_OK;
+}
+
+static int ring_open(struct reader *r, const struct stow_op *op, struct stow_error *err)
+{
+	size_t len = ring_size(r), reserved = len;
+	int s = budget_take(&r->s3->budget, op, BUDGET_READ, len, clock_monotonic() + PATIENCE,
+	                    err);
+
+	if (s == STOW_EBUSY) {
+		reserved = 0;
+		if (len > (size_t)RING_SMALL)
+			len = (size_t)RING_SMALL;
+	} else if (s != STOW_OK) {
+		return s;
+	}
+	return ring_set(r, len, reserved, err);
+}
+
+/* The object turned out shorter than the ring that was reserved for it. */
+static void ring_shrink(struct reader *r)
+{
+	int64_t left = r->end - r->given;
+
+	if ((int64_t)r->reserved > left) {
+		budget_give(&r->s3->budget, BUDGET_READ, r->reserved - (size_t)left);
+		r->reserved = (size_t)left;
+	}
+}
+
+/* An empty small ring becomes a large one where there is memory for it by now. */
+static int ring_grow(struct reader *r, struct stow_error *err)
+{
+	size_t len = ring_size(r);
+
+	if (r->reserved || r->ring.held || len <= r->mapped ||
+	    !budget_try(&r->s3->budget, BUDGET_READ, len))
+		return STOW_OK;
+	ring_release(r);
+	return ring_set(r, len, len, err);
+}
+
+/* ---- the range ---- */
+
+static void attempt_end(struct reader *r)
+{
+	if (r->active)
+		call_done(&r->call);
+	r->active = false;
+}
+
+static void attempt_start(struct reader *r)
+{
+	int64_t most = (r->end < 0 ? S3_OBJECT_MAX : r->end) - r->fetched;
+
+	call_init(&r->call, r->s3, "s3.read", "GET", r->key);
+	if (r->end >= 0)
+		text_format(r->header, sizeof(r->header), "bytes=%" PRId64 "-%" PRId64, r->fetched,
+		            r->end - 1);
+	else
+		text_format(r->header, sizeof(r->header), "bytes=%" PRId64 "-", r->fetched);
+	/* the whole of an object, which may be empty, is no range */
+	if (r->end >= 0 || r->fetched > 0)
+		call_header(&r->call, "range", r->header);
+	call_header(&r->call, "if-match", r->known && r->stat.etag[0] ? r->stat.etag : r->if_match);
+	r->call.ring = &r->ring;
+	r->call.answer_cap = (uint64_t)most > SIZE_MAX ? SIZE_MAX : (size_t)most;
+	r->call.progress = true;
+	r->call.one_attempt = true;
+	r->call.waiter = r->waiter;
+	r->call.due = r->due;
+	r->active = true;
+	r->checked = false;
+}
+
+/* Asks for what is not on its way, as soon as the ring has room for a good deal of it. */
+static int range_start(struct reader *r, struct stow_error *err)
+{
+	int s = STOW_OK;
+
+	if (r->active || r->fetched == r->end || !http_ring_roomy(&r->ring))
+		return STOW_OK;
+	s = ring_grow(r, err);
+	if (s == STOW_OK)
+		attempt_start(r);
+	return s;
+}
+
+static size_t arrived(struct reader *r)
+{
+	return r->active && r->checked && r->call.http ? http_request_arrived(r->call.http) : 0;
 }
 
 static int corrupt(struct reader *r, const char *what, struct stow_error *err)
@@ -131,128 +194,124 @@ static bool parse_content_range(const char *s, int64_t *from, int64_t *to, int64
 	       text_to_int64(slash + 1, size);
 }
 
-/*
- * Is the answer that begins to arrive what was asked for, of the version that is being read?  The
- * first answer of all tells what there is.
- */
-static int range_check(struct reader *r, struct range *g, struct stow_error *err)
+static int changed(struct reader *r, struct stow_error *err)
 {
-	int64_t want = g->offset + (int64_t)g->got, from = 0, to = 0;
+	return error_set(err, STOW_ECHANGED, "s3.read",
+	                 "bucket %s, key %s%s was replaced while it was read", r->s3->o.bucket,
+	                 r->s3->root, r->key);
+}
+
+/* The first answer of all tells what there is. */
+static void learn(struct reader *r, const struct stow_stat *st)
+{
+	r->stat = *st;
+	r->known = true;
+	if (r->end < 0 || r->end > st->size)
+		r->end = st->size;
+	ring_shrink(r);
+}
+
+/* Is the answer that begins to arrive what was asked for, of the version that is being read? */
+static int range_check(struct reader *r, struct stow_error *err)
+{
+	int64_t from = 0, to = 0;
 	struct stow_stat st;
 	char text[100];
-	int s = answer_stat(&g->call, &st, err);
+	int s = answer_stat(&r->call, &st, err);
 
 	if (s != STOW_OK)
 		return s;
-	if (http_request_status(g->call.http) == 206) {
+	if (http_request_status(r->call.http) == 206) {
 		int64_t length = st.size;
 
-		if (!http_request_header(g->call.http, "Content-Range", text, sizeof(text)) ||
-		    !parse_content_range(text, &from, &to, &st.size) || from != want || to < from ||
-		    to >= st.size || to - from + 1 != length)
+		if (!http_request_header(r->call.http, "Content-Range", text, sizeof(text)) ||
+		    !parse_content_range(text, &from, &to, &st.size) || from != r->fetched ||
+		    to < from || to >= st.size || to - from + 1 != length)
 			return corrupt(r, "the range that came is not the one asked for", err);
-	} else if (want != 0) {
+	} else if (r->fetched != 0) {
 		return corrupt(r, "the whole object where a range was asked for", err);
 	} else {
 		to = st.size - 1;
 	}
-	if (!r->known) {
-		r->stat = st;
-		r->known = true;
-		if (r->end < 0 || r->end > st.size)
-			r->end = st.size;
-		if (r->next > r->end)
-			r->next = r->end;
-		if (g->offset + (int64_t)g->len > r->end)
-			shrink(r, g, (size_t)(r->end - g->offset));
-	} else if (st.size != r->stat.size || strcmp(st.etag, r->stat.etag) != 0) {
-		return error_set(err, STOW_ECHANGED, "s3.read",
-		                 "bucket %s, key %s%s was replaced while it was read",
-		                 r->s3->o.bucket, r->s3->root, r->key);
-	}
-	if (to != g->offset + (int64_t)g->len - 1)
+	if (!r->known)
+		learn(r, &st);
+	else if (st.size != r->stat.size || strcmp(st.etag, r->stat.etag) != 0)
+		return changed(r, err);
+	if (to != r->end - 1)
 		return corrupt(r, "the range that came is not as long as asked for", err);
-	g->checked = true;
+	r->checked = true;
 	return STOW_OK;
 }
 
-/* An attempt has failed: keep what came and ask for the rest, if that may help. */
-static int range_again(struct reader *r, struct range *g, const struct stow_op *op,
-                       struct stow_error *err)
+/* It was not the store that ended the attempt, but the client, since the ring was full for long. */
+static bool gave_way(struct reader *r)
 {
-	const struct stow_error *e = &g->call.error;
-	size_t came = 0;
+	return r->call.status == STOW_EBUSY && r->call.http &&
+	       http_request_status(r->call.http) / 100 == 2;
+}
+
+/* An attempt has failed: keep what came and let the rest be asked for, if that may help. */
+static int range_again(struct reader *r, const struct stow_op *op, struct stow_error *err)
+{
+	const struct stow_error *e = &r->call.error;
+	size_t came = arrived(r);
 	int64_t delay;
 
-	if (g->call.status == STOW_ERANGE && g->call.http &&
-	    http_request_status(g->call.http) == 200)
+	if (r->call.status == STOW_ERANGE && r->call.http &&
+	    http_request_status(r->call.http) == 200)
 		return corrupt(r, "the store ignores Range and sends the whole object", err);
-	if (r->known && (g->call.status == STOW_ECHANGED || g->call.status == STOW_ENOTFOUND ||
-	                 g->call.status == STOW_ERANGE))
-		return error_set(err, STOW_ECHANGED, "s3.read",
-		                 "bucket %s, key %s%s was replaced while it was read",
-		                 r->s3->o.bucket, r->s3->root, r->key);
-	if (g->checked && g->call.http)
-		came = http_request_arrived(g->call.http);
-	g->failures = came ? 1 : g->failures + 1;
-	delay = call_backoff(g->failures, e);
-	if (!(e->flags & STOW_ERROR_RETRYABLE) || (int64_t)g->failures > r->s3->o.maxretries ||
+	if (r->known && (r->call.status == STOW_ECHANGED || r->call.status == STOW_ENOTFOUND ||
+	                 r->call.status == STOW_ERANGE))
+		return changed(r, err);
+	r->failures = came ? 1 : r->failures + 1;
+	delay = call_backoff(r->failures, e);
+	if (gave_way(r) && came)
+		delay = r->failures = 0;
+	if (!(e->flags & STOW_ERROR_RETRYABLE) || (int64_t)r->failures > r->s3->o.maxretries ||
 	    clock_op_left(op, INT64_MAX) <= delay)
 		return error_copy(err, e);
-	g->got += came;
-	range_start(r, g, clock_monotonic() + delay);
+	r->fetched += (int64_t)came;
+	r->due = clock_monotonic() + delay;
+	attempt_end(r);
 	return STOW_OK;
 }
 
-/* Pushes the range on. An error ends the reader. */
-static int range_poll(struct reader *r, struct range *g, const struct stow_op *op,
-                      struct stow_error *err)
+/* Pushes the attempt on. An error ends the reader. */
+static int range_poll(struct reader *r, const struct stow_op *op, struct stow_error *err)
 {
 	bool ended;
 	int s;
 
-	if (!g->active)
+	if (!r->active)
 		return STOW_OK;
-	ended = call_poll(&g->call, op);
-	if (!g->checked && g->call.http && http_request_status(g->call.http) / 100 == 2 &&
-	    (!ended || g->call.status == STOW_OK || http_request_arrived(g->call.http))) {
-		s = range_check(r, g, err);
+	ended = call_poll(&r->call, op);
+	if (!r->checked && r->call.http && http_request_status(r->call.http) / 100 == 2 &&
+	    (!ended || r->call.status == STOW_OK || http_request_arrived(r->call.http))) {
+		s = range_check(r, err);
 		if (s != STOW_OK)
 			return s;
 	}
 	if (!ended)
 		return STOW_OK;
-	if (g->call.status != STOW_OK)
-		return range_again(r, g, op, err);
-	g->got += http_request_arrived(g->call.http);
-	call_done(&g->call);
-	g->active = false;
-	if (g->got != g->len)
-		return corrupt(r, "the answer is shorter than its header says", err);
-	g->whole = true;
-	return STOW_OK;
+	if (r->call.status != STOW_OK)
+		return range_again(r, op, err);
+	r->fetched += (int64_t)arrived(r);
+	attempt_end(r);
+	return r->fetched == r->end ? STOW_OK
+	                            : corrupt(r, "the answer is shorter than its header says", err);
 }
 
-static size_t range_ready(struct range *g)
+static int advance(struct reader *r, const struct stow_op *op, struct stow_error *err)
 {
-	size_t there = g->got;
+	int s = range_start(r, err);
 
-	if (g->active && g->checked && g->call.http)
-		there += http_request_arrived(g->call.http);
-	return there - g->given;
+	return s == STOW_OK ? range_poll(r, op, err) : s;
 }
 
+/* Attempts are started by the caller's next look, after which there is always one or an end. */
 static int64_t wake_time(struct reader *r)
 {
-	int64_t until = clock_monotonic() + CLOCK_SECOND;
-
-	for (unsigned i = 0; i < r->n; i++) {
-		struct range *g = &r->ranges[(r->first + i) % WINDOW];
-
-		if (g->active && !g->call.http && g->call.due && g->call.due < until)
-			until = g->call.due;
-	}
-	return until;
+	return r->active ? call_wake_time(&r->call) : 0;
 }
 
 /* ---- opening ---- */
@@ -278,39 +337,6 @@ static int reader_new(struct s3 *s3, const char *key, const char *if_match, stru
 	return STOW_OK;
 }
 
-static int64_t range_size(const struct s3 *s3)
-{
-	int64_t eighth = s3->o.memory / 8;
-
-	if (eighth > RANGE_MAX)
-		return RANGE_MAX;
-	return eighth > RANGE_SMALL ? eighth : RANGE_SMALL;
-}
-
-static size_t next_length(const struct reader *r)
-{
-	int64_t most = range_size(r->s3);
-
-	return (size_t)(r->end >= 0 && r->end - r->next < most ? r->end - r->next : most);
-}
-
-/* The range that the caller waits for. */
-static int first_range(struct reader *r, const struct stow_op *op, struct stow_error *err)
-{
-	size_t len = next_length(r), reserved = len;
-	int s = budget_take(&r->s3->budget, op, BUDGET_READ, len, clock_monotonic() + PATIENCE,
-	                    err);
-
-	if (s == STOW_EBUSY) {
-		reserved = 0;
-		if (len > (size_t)RANGE_SMALL)
-			len = (size_t)RANGE_SMALL;
-	} else if (s != STOW_OK) {
-		return s;
-	}
-	return range_add(r, len, reserved, err);
-}
-
 /* What there is no range of: nothing to read, or past the end. One more request tells. */
 static int open_by_stat(struct reader *r, const struct stow_op *op, int64_t offset,
                         struct stow_error *err)
@@ -330,30 +356,28 @@ static int open_by_stat(struct reader *r, const struct stow_op *op, int64_t offs
 		                 "bucket %s, key %s%s: offset %" PRId64 " of %" PRId64 " bytes",
 		                 r->s3->o.bucket, r->s3->root, r->key, offset, r->stat.size);
 	r->known = true;
-	r->next = r->end = offset;
+	r->end = offset;
 	return STOW_OK;
 }
 
 static int open_by_range(struct reader *r, const struct stow_op *op, struct stow_error *err)
 {
-	struct range *g = &r->ranges[0];
-	int64_t offset = r->next;
-	int s = first_range(r, op, err);
+	int s = ring_open(r, op, err);
 
 	while (s == STOW_OK && !r->known) {
 		uint64_t seen = http_waiter_seen(r->waiter);
 
-		s = range_poll(r, g, op, err);
+		s = advance(r, op, err);
 		if (s == STOW_OK && !r->known)
 			http_waiter_wait(r->waiter, op, seen, wake_time(r));
 	}
 	if (s != STOW_ERANGE || r->known)
 		return s;
-	release(r, g);
-	r->n = 0;
-	s = open_by_stat(r, op, offset, err);
+	attempt_end(r);
+	ring_release(r);
+	s = open_by_stat(r, op, r->given, err);
 	/* refused as beyond the end, and now it is not: taking it for empty would cut it */
-	if (s == STOW_OK && offset < r->stat.size) {
+	if (s == STOW_OK && r->given < r->stat.size) {
 		s = error_set(err, STOW_ECHANGED, "s3.read",
 		              "bucket %s, key %s%s was replaced while it was opened",
 		              r->s3->o.bucket, r->s3->root, r->key);
@@ -374,7 +398,7 @@ int s3_read_any(void *self, const struct stow_op *op, const char *key, const cha
 	s = reader_new(self, key, if_match, &r, err);
 	if (s != STOW_OK || !r)
 		return s;
-	r->next = offset;
+	r->given = r->fetched = offset;
 	r->end = length < 0 || length > INT64_MAX - offset ? -1 : offset + length;
 	if (length == 0 || offset > S3_OBJECT_MAX)
 		s = open_by_stat(r, op, offset, err);
@@ -403,49 +427,17 @@ int s3_read_open(void *self, const struct stow_op *op, const char *key, const ch
 
 /* ---- reading ---- */
 
-static int fill_window(struct reader *r, const struct stow_op *op, struct stow_error *err)
+static size_t ready(struct reader *r)
 {
-	int s = STOW_OK;
-
-	if (r->n == 0 && r->next < r->end) {
-		size_t len = next_length(r);
-
-		s = budget_try(&r->s3->budget, BUDGET_READ, len) ? range_add(r, len, len, err)
-		                                                 : first_range(r, op, err);
-	}
-	while (s == STOW_OK && r->n < WINDOW && r->next < r->end) {
-		size_t len = next_length(r);
-
-		if (!budget_try(&r->s3->budget, BUDGET_READ, len))
-			break;
-		s = range_add(r, len, len, err);
-	}
-	return s;
+	return (size_t)(r->fetched - r->given) + arrived(r);
 }
 
-static int advance(struct reader *r, const struct stow_op *op, struct stow_error *err)
+static size_t hand_out(struct reader *r, void *buf, size_t len)
 {
-	int s = fill_window(r, op, err);
-
-	for (unsigned i = 0; i < r->n && s == STOW_OK; i++)
-		s = range_poll(r, &r->ranges[(r->first + i) % WINDOW], op, err);
-	return s;
-}
-
-static size_t hand_out(struct reader *r, void *buf, size_t cap)
-{
-	struct range *g = &r->ranges[r->first];
-	size_t len = range_ready(g);
-
-	if (len > cap)
-		len = cap;
-	memcpy(buf, g->buf + g->given, len);
-	g->given += len;
-	if (g->given == g->len && g->whole) {
-		release(r, g);
-		r->first = (r->first + 1) % WINDOW;
-		r->n--;
-	}
+	len = http_request_take(r->active ? r->call.http : NULL, r->waiter, &r->ring, buf, len);
+	r->given += (int64_t)len;
+	if (r->given == r->end && !r->active)
+		ring_release(r);
 	return len;
 }
 
@@ -462,6 +454,7 @@ int s3_read(void *handle, const struct stow_op *op, void *buf, size_t cap, size_
 		return error_copy(err, &r->failure);
 	for (;;) {
 		uint64_t seen = http_waiter_seen(r->waiter);
+		size_t len;
 
 		s = clock_op_check(op, "s3.read", err);
 		if (s != STOW_OK)
@@ -469,17 +462,10 @@ int s3_read(void *handle, const struct stow_op *op, void *buf, size_t cap, size_
 		s = advance(r, op, &e);
 		if (s != STOW_OK)
 			break;
-		if (r->n == 0) {
-			*ret_len = 0;
+		len = ready(r);
+		if (len || (r->given == r->end && !r->active)) {
+			*ret_len = len ? hand_out(r, buf, len < cap ? len : cap) : 0;
 			return STOW_OK;
-		}
-		if (range_ready(&r->ranges[r->first])) {
-			*ret_len = hand_out(r, buf, cap);
-			return STOW_OK;
-		}
-		if (r->ranges[r->first].whole) {
-			hand_out(r, buf, 0); /* all was given before its end was known */
-			continue;
 		}
 		http_waiter_wait(r->waiter, op, seen, wake_time(r));
 	}
@@ -493,8 +479,8 @@ void s3_read_close(void *handle)
 
 	if (!r)
 		return;
-	for (unsigned i = 0; i < WINDOW; i++)
-		release(r, &r->ranges[i]);
+	attempt_end(r);
+	ring_release(r);
 	http_waiter_free(r->waiter);
 	free(r->key);
 	free(r->if_match);

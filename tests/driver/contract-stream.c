@@ -451,6 +451,46 @@ static void case_never_a_mixture(void)
 	OK(remove_key(replacing.key));
 }
 
+/* Readers that are slow hold up neither each other nor anything else, however many. */
+static void case_slow_readers(void)
+{
+	enum { READERS = 12 };
+	const int64_t size = 12 * MIB;
+	const char *key = key_of("stream/slow");
+	void *readers[READERS] = { NULL };
+	size_t at[READERS] = { 0 }, len;
+	char *buf = malloc((size_t)MIB);
+	struct stow_stat stat;
+	int r = STOW_OK;
+	bool fine = true;
+
+	CHECK(buf != NULL);
+	OK(put_pattern(key, size, 4, STEP));
+	for (size_t i = 0; i < READERS && r == STOW_OK; i++) {
+		r = C.driver->read_open(C.self, NULL, key, NULL, 0, -1, &readers[i], NULL, &E);
+		if (r == STOW_OK)
+			r = C.driver->read(readers[i], NULL, buf, 1000, &at[i], &E);
+	}
+	if (r == STOW_OK)
+		r = C.driver->stat(C.self, NULL, key, &stat, &E);
+	for (size_t i = 0; i < READERS && r == STOW_OK && fine; i++)
+		do {
+			r = C.driver->read(readers[i], NULL, buf, (size_t)MIB, &len, &E);
+			fine = r != STOW_OK || pattern_is(buf, (int64_t)at[i], len, 4);
+			at[i] += r == STOW_OK ? len : 0;
+		} while (r == STOW_OK && len && fine);
+	for (size_t i = 0; i < READERS; i++) {
+		if (r == STOW_OK)
+			check(at[i] == (size_t)size, __FILE__, __LINE__, "reader %zu ends at %zu",
+			      i, at[i]);
+		C.driver->read_close(readers[i]);
+	}
+	free(buf);
+	OK(r);
+	CHECK(fine);
+	OK(remove_key(key));
+}
+
 const struct contract_case stream_cases[] = {
 	{ "part size -1, 0, +1", case_around_the_part },
 	{ "100 MiB", case_hundred_mib },
@@ -462,5 +502,6 @@ const struct contract_case stream_cases[] = {
 	{ "write_copy of what is not there", case_write_copy_fails },
 	{ "replaced while it is read", case_replace_while_reading },
 	{ "never a mixture", case_never_a_mixture },
+	{ "slow readers", case_slow_readers },
 	{ NULL, NULL },
 };

@@ -39,17 +39,24 @@ def filesystem_synced():
     folder_is_clean(folder)
 
 
-def on_server(name):
+def on_server(name, *options):
     """What a server does not do is left out by the driver's own probe, and said."""
     server = s3servers.ALL[name]().start()
     contract("s3", "--loose-keys", f"bucket={server.new_bucket()}", "region=us-east-1",
              f"regionendpoint={server.endpoint}", f"accesskey={server.accesskey}",
-             f"secretkey={server.secretkey}")
+             f"secretkey={server.secretkey}", *options)
 
 
 @tap.test
 def s3():
     on_server("minio")
+
+
+@tap.test
+def s3_on_little():
+    """Memory for four parts, and fewer connections than readers."""
+    on_server("minio", "memory=40M", "maxconnections=2", "iothreads=1",
+              "maxretries=0")
 
 
 @tap.test

@@ -141,10 +141,19 @@ static void receive(struct http_request *r, const struct http_exchange *e)
 		r->result = STOW_ERANGE;
 		return;
 	}
-	if (e->answer && r->body_len > 0)
-		memcpy(e->answer, r->body, r->body_len);
 	r->arrived = r->body_len;
-	if (e->answer)
+	if (e->ring) {
+		size_t room = e->ring->ahead - e->ring->held;
+
+		if (room < r->arrived) {
+			r->arrived = room;
+			r->result = STOW_EIO; /* cut while it paused */
+		}
+		REQUIRE(http_ring_put(e->ring, r->body, r->arrived));
+	} else if (e->answer && r->body_len > 0) {
+		memcpy(e->answer, r->body, r->body_len);
+	}
+	if (e->ring || e->answer)
 		r->body_len = 0; /* it is the caller's */
 }
 
@@ -207,6 +216,14 @@ int http_request_status(struct http_request *r)
 size_t http_request_arrived(struct http_request *r)
 {
 	return r->arrived;
+}
+
+size_t http_request_take(struct http_request *r, struct http_waiter *waiter, struct http_ring *ring,
+                         void *buf, size_t cap)
+{
+	(void)r;
+	(void)waiter;
+	return http_ring_get(ring, buf, cap);
 }
 
 bool http_request_sent(struct http_request *r)

@@ -33,9 +33,6 @@ CHEAP = ("GetObject", "HeadObject", "DeleteObject", "DeleteObjects", "AbortMulti
 
 # step: (by how many requests it may cost more in all, why); never of the dear kind
 MORE = {
-    "64 MiB: GET": (7, "ranges of 8 MiB, four of them ahead"),
-    "64 MiB: GET of a range": (3, "four ranges of 8 MiB ahead, of a reader without an end"),
-    "crane pull, layer of 64 MiB": (8, "ranges of 8 MiB, four of them ahead"),
     "64 MiB: PUT, known elsewhere": (1, "the record of the upload, a DELETE, which costs nothing"),
     "PUT, digest is wrong": (3, "takes away what Distribution's own driver leaves for ever"),
 }

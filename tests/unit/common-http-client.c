@@ -229,6 +229,181 @@ static void freed_under_way(void **state)
 	end();
 }
 
+/* ---- rings ---- */
+
+#define CHUNK 1000
+
+static void ring_goes_round(void **state)
+{
+	char data[10], to[10];
+	struct http_ring g;
+
+	(void)state;
+	http_ring_init(&g, data, sizeof(data), 4);
+	assert_false(http_ring_put(&g, "01234", 5)); /* all or nothing */
+	assert_true(http_ring_put(&g, "0123", 4));
+	assert_false(http_ring_put(&g, "4", 1));
+	assert_false(http_ring_roomy(&g));
+	assert_int_equal(http_ring_get(&g, to, 3), 3);
+	assert_memory_equal(to, "012", 3);
+	assert_true(http_ring_roomy(&g));
+	assert_true(http_ring_put(&g, "45678", 5)); /* 6 ahead now, round the end */
+	assert_false(http_ring_put(&g, "9", 1));
+	assert_int_equal(http_ring_get(&g, to, sizeof(to)), 6);
+	assert_memory_equal(to, "345678", 6);
+	assert_true(http_ring_put(&g, "9abcdefghi", 10)); /* all of it ahead, no more */
+	assert_int_equal(http_ring_get(&g, to, sizeof(to)), 10);
+	assert_memory_equal(to, "9abcdefghi", 10);
+	assert_int_equal(http_ring_get(&g, to, sizeof(to)), 0);
+	assert_true(http_ring_put(&g, "", 0));
+}
+
+static char body_byte(size_t i)
+{
+	return (char)('a' + i / 7 % 26);
+}
+
+/* An answer of len bytes, to be freed. */
+static char *long_answer(size_t len)
+{
+	char head[80], *text;
+	int n = snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", len);
+
+	text = malloc((size_t)n + len + 1);
+	assert_non_null(text);
+	memcpy(text, head, (size_t)n);
+	for (size_t i = 0; i < len; i++)
+		text[(size_t)n + i] = body_byte(i);
+	text[(size_t)n + len] = '\0';
+	return text;
+}
+
+/* Waits until no byte has come for a while. */
+static size_t settled(struct http_request *r)
+{
+	size_t before;
+
+	do {
+		before = http_request_arrived(r);
+		usleep(100 * 1000);
+	} while (before == 0 || http_request_arrived(r) != before);
+	return before;
+}
+
+static size_t take_all(struct http_request *r, struct http_ring *g, size_t at, size_t end)
+{
+	char to[CHUNK];
+
+	while (at < end) {
+		uint64_t seen = http_waiter_seen(waiter);
+		size_t len = http_request_take(r, waiter, g, to, sizeof(to));
+
+		for (size_t i = 0; i < len; i++)
+			assert_int_equal(to[i], body_byte(at + i));
+		at += len;
+		if (len == 0 && http_request_done(r))
+			break;
+		if (len == 0)
+			http_waiter_wait(waiter, NULL, seen, clock_monotonic() + 10 * CLOCK_SECOND);
+	}
+	return at;
+}
+
+/* It pauses where its caller does, for longer than the time that a silent server has. */
+static void ring_pauses(void **state)
+{
+	const size_t len = (size_t)3 << 20, cap = (size_t)256 << 10;
+	char *text = long_answer(len), *data = malloc(cap);
+	const struct script_step steps[] = { { text, 0 } };
+	struct http_request *r;
+	struct http_ring g;
+	size_t at;
+
+	(void)state;
+	assert_non_null(data);
+	begin(steps, 1);
+	http_ring_init(&g, data, cap, cap / 2);
+	r = start(
+		(struct http_exchange){
+			.method = "GET", .ring = &g, .answer_cap = len, .progress = true },
+		"/");
+	assert_true(settled(r) <= cap / 2);
+	at = take_all(r, &g, 0, len / 2);
+	sleep(2);
+	assert_false(http_request_done(r));
+	assert_true(settled(r) <= at + cap);
+	assert_int_equal(take_all(r, &g, at, len), len);
+	assert_int_equal(finish(r, NULL), STOW_OK);
+	http_request_free(r);
+	end();
+	free(data);
+	free(text);
+}
+
+static void ring_takes_no_more_than_said(void **state)
+{
+	char *text = long_answer(100), data[100];
+	const struct script_step steps[] = { { text, 0 } };
+	struct http_request *r;
+	struct http_ring g;
+
+	(void)state;
+	begin(steps, 1);
+	http_ring_init(&g, data, sizeof(data), 0);
+	r = start((struct http_exchange){ .method = "GET", .ring = &g, .answer_cap = 99 }, "/");
+	assert_int_equal(finish(r, NULL), STOW_ERANGE);
+	http_request_free(r);
+	end();
+	free(text);
+}
+
+/* Paused requests hold all connections: one of them gives way to what waits, and what came of it
+ * is good. */
+static void ring_yields(void **state)
+{
+	const size_t len = (size_t)32 << 20, cap = (size_t)128 << 10;
+	char *text = long_answer(len), *data[2] = { malloc(cap), malloc(cap) };
+	const struct script_step steps[] = {
+		{ text, 0 },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 0 },
+	};
+	struct http_client_options o = { .threads = 1,
+		                         .max_connections = 1,
+		                         .connect_timeout_ns = CLOCK_SECOND,
+		                         .stall_timeout_ns = 20 * CLOCK_SECOND };
+	struct stow_error e = { 0 };
+	struct http_request *slow, *quick;
+	struct http_ring g;
+	size_t came;
+
+	(void)state;
+	assert_true(data[0] && data[1]);
+	begin(steps, 2);
+	http_client_close(client);
+	assert_int_equal(http_client_open(&o, &client, NULL), STOW_OK);
+	http_ring_init(&g, data[0], cap, 0);
+	slow = start(
+		(struct http_exchange){
+			.method = "GET", .ring = &g, .answer_cap = len, .progress = true },
+		"/");
+	came = settled(slow);
+	assert_true(came <= cap);
+	quick = start(
+		(struct http_exchange){ .method = "GET", .answer = data[1], .answer_cap = cap },
+		"/");
+	assert_int_equal(finish(quick, NULL), STOW_OK);
+	assert_true(http_request_done(slow));
+	assert_int_equal(http_request_result(slow, &e), STOW_EBUSY);
+	assert_int_equal(e.flags, STOW_ERROR_RETRYABLE);
+	assert_int_equal(take_all(slow, &g, 0, came + 1), came);
+	http_request_free(slow);
+	http_request_free(quick);
+	end();
+	free(data[0]);
+	free(data[1]);
+	free(text);
+}
+
 static void ended_runs(void *arg, int status)
 {
 	*(int *)arg = status;
@@ -277,9 +452,16 @@ static void after_fork(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sends_and_receives), cmocka_unit_test(faults),
-		cmocka_unit_test(nobody_there),       cmocka_unit_test(freed_under_way),
-		cmocka_unit_test(tells_the_end),      cmocka_unit_test(after_fork),
+		cmocka_unit_test(sends_and_receives),
+		cmocka_unit_test(faults),
+		cmocka_unit_test(nobody_there),
+		cmocka_unit_test(freed_under_way),
+		cmocka_unit_test(ring_goes_round),
+		cmocka_unit_test(ring_pauses),
+		cmocka_unit_test(ring_takes_no_more_than_said),
+		cmocka_unit_test(ring_yields),
+		cmocka_unit_test(tells_the_end),
+		cmocka_unit_test(after_fork),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

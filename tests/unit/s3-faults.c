@@ -10,88 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <stowage/driver.h>
-
-#include "common/clock.h"
-#include "driver/s3/s3.h"
-#include "tests/unit/scripted-server.h"
-
-#define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
-#define NO_CONTENT "HTTP/1.1 204 No Content\r\n\r\n"
-
-const struct stow_driver *stow_driver_v1(void);
-
-static struct scripted_server server;
-static void *self;
-static uint64_t requests;
-static struct stow_op op = { .size = sizeof(op), .requests = &requests };
-static struct stow_error e;
-static char *kept[32]; /* answers built for one test */
-
-/* An answer with its Content-Length. */
-static const char *answer(const char *status, const char *headers, const char *body)
-{
-	size_t len = strlen(status) + strlen(headers) + strlen(body) + 64, i = 0;
-	char *text = malloc(len);
-
-	assert_non_null(text);
-	snprintf(text, len, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n%s", status, strlen(body),
-	         headers, body);
-	while (kept[i])
-		i++;
-	kept[i] = text;
-	return text;
-}
-
-static const char *failure(const char *status, const char *code)
-{
-	char body[200];
-
-	snprintf(body, sizeof(body),
-	         "<?xml version=\"1.0\"?><Error><Code>%s</Code>"
-	         "<Message>m</Message></Error>",
-	         code);
-	return answer(status, "x-amz-request-id: R1\r\n", body);
-}
-
-static void begin(const struct script_step *steps, size_t n, const char *maxretries)
-{
-	struct stow_kv kv[7];
-
-	requests = 0;
-	memset(&e, 0, sizeof(e));
-	assert_true(script_start(&server, steps, n));
-	kv[0] = (struct stow_kv){ "regionendpoint", server.endpoint };
-	kv[1] = (struct stow_kv){ "bucket", "b" };
-	kv[2] = (struct stow_kv){ "accesskey", "AK" };
-	kv[3] = (struct stow_kv){ "secretkey", "hush" };
-	kv[4] = (struct stow_kv){ "maxretries", maxretries };
-	kv[5] = (struct stow_kv){ "readtimeout", "1s" };
-	kv[6] = (struct stow_kv){ "chunksize", "5M" };
-	assert_int_equal(stow_driver_v1()->open(NULL, kv, LENGTH(kv), &self, NULL), STOW_OK);
-}
-
-/* All steps were asked for and no more; the message, if any, names the bucket and no secret. */
-static void end(void)
-{
-	stow_driver_v1()->close(self);
-	script_stop(&server);
-	assert_int_equal(server.n_requests, server.n_steps);
-	assert_null(strstr(e.message, "hush"));
-	script_free(&server);
-	for (size_t i = 0; i < LENGTH(kept); i++) {
-		free(kept[i]);
-		kept[i] = NULL;
-	}
-}
-
-static void asked(size_t i, const char *what)
-{
-	while (__atomic_load_n(&server.n_requests, __ATOMIC_ACQUIRE) <= i)
-		usleep(1000);
-	if (!strstr(server.requests[i], what))
-		fail_msg("request %zu is not '%s':\n%.300s", i, what, server.requests[i]);
-}
+#include "tests/unit/scripted-store.h"
 
 /* ---- attempts ---- */
 
@@ -410,111 +329,6 @@ static void copy_with_error_inside(void **state)
 	end();
 }
 
-/* ---- reading ---- */
-
-static int read_all(char *to, size_t cap, size_t *len)
-{
-	struct stow_stat st;
-	void *r = NULL;
-	size_t n;
-	int s = s3_read_open(self, &op, "k", NULL, 0, -1, &r, &st, &e);
-
-	*len = 0;
-	while (s == STOW_OK) {
-		s = s3_read(r, &op, to + *len, cap - *len, &n, &e);
-		if (s == STOW_OK && n == 0)
-			break;
-		if (s == STOW_OK)
-			*len += n;
-	}
-	s3_read_close(r);
-	return s;
-}
-
-#define PART_1                                                                                     \
-	"HTTP/1.1 206 P\r\nContent-Length: 10\r\nContent-Range: bytes 0-9/10\r\n"                  \
-	"ETag: \"v\"\r\n\r\n0123"
-
-static void resumes(void **state)
-{
-	const struct script_step steps[] = {
-		{ PART_1, SCRIPT_CLOSE },
-		{ "HTTP/1.1 206 P\r\nContent-Length: 6\r\nContent-Range: bytes 4-9/10\r\n"
-		  "ETag: \"v\"\r\n\r\n456789",
-		  0 },
-	};
-	char to[32];
-	size_t len;
-
-	(void)state;
-	begin(steps, 2, "1");
-	assert_int_equal(read_all(to, sizeof(to), &len), STOW_OK);
-	assert_int_equal(len, 10);
-	assert_memory_equal(to, "0123456789", 10);
-	asked(1, "\r\nrange: bytes=4-9\r\n");
-	asked(1, "\r\nif-match: \"v\"\r\n");
-	end();
-}
-
-static void read_faults(void **state)
-{
-	static const struct {
-		const char *second;
-		int want;
-	} rows[] = {
-		/* another version, told in three ways */
-		{ "HTTP/1.1 412 No\r\nContent-Length: 0\r\n\r\n", STOW_ECHANGED },
-		{ "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", STOW_ECHANGED },
-		{ "HTTP/1.1 206 P\r\nContent-Length: 6\r\nContent-Range: bytes 4-9/10\r\n"
-		  "ETag: \"w\"\r\n\r\n456789",
-		  STOW_ECHANGED },
-		{ "HTTP/1.1 206 P\r\nContent-Length: 6\r\nContent-Range: bytes 4-9/11\r\n"
-		  "ETag: \"v\"\r\n\r\n456789",
-		  STOW_ECHANGED },
-		/* not what was asked for */
-		{ "HTTP/1.1 206 P\r\nContent-Length: 6\r\nContent-Range: bytes 3-8/10\r\n"
-		  "ETag: \"v\"\r\n\r\n345678",
-		  STOW_EIO },
-		{ "HTTP/1.1 206 P\r\nContent-Length: 5\r\nContent-Range: bytes 4-8/10\r\n"
-		  "ETag: \"v\"\r\n\r\n45678",
-		  STOW_EIO },
-		{ "HTTP/1.1 206 P\r\nContent-Length: 5\r\nContent-Range: bytes 4-9/10\r\n"
-		  "ETag: \"v\"\r\n\r\n45678",
-		  STOW_EIO },
-		{ "HTTP/1.1 206 P\r\nContent-Length: 6\r\nETag: \"v\"\r\n\r\n456789", STOW_EIO },
-		{ "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nETag: \"v\"\r\n\r\n012345", STOW_EIO },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < LENGTH(rows); i++) {
-		const struct script_step steps[] = { { PART_1, SCRIPT_CLOSE },
-			                             { rows[i].second, 0 } };
-		char to[32];
-		size_t len;
-
-		begin(steps, 2, "1");
-		assert_int_equal(read_all(to, sizeof(to), &len), rows[i].want);
-		assert_true(len <= 4);
-		end();
-	}
-}
-
-/* A store without ranges is good for objects that fit into one. */
-static void no_ranges(void **state)
-{
-	const struct script_step steps[] = {
-		{ answer("200 OK", "ETag: \"v\"\r\n", "0123456789"), 0 },
-	};
-	char to[32];
-	size_t len;
-
-	(void)state;
-	begin(steps, 1, "0");
-	assert_int_equal(read_all(to, sizeof(to), &len), STOW_OK);
-	assert_int_equal(len, 10);
-	end();
-}
-
 /* ---- listing ---- */
 
 #define ENTRY(key) "<Contents><Key>" key "</Key><Size>1</Size><ETag>&quot;e&quot;</ETag></Contents>"
@@ -743,9 +557,6 @@ int main(void)
 		cmocka_unit_test(upload_gone),
 		cmocka_unit_test(no_part_copy),
 		cmocka_unit_test(copy_with_error_inside),
-		cmocka_unit_test(resumes),
-		cmocka_unit_test(read_faults),
-		cmocka_unit_test(no_ranges),
 		cmocka_unit_test(lists),
 		cmocka_unit_test(list_in_circles),
 		cmocka_unit_test(list_start),
