@@ -127,6 +127,11 @@ int error_copy(struct stow_error *to, const struct stow_error *from)
 	return from->status;
 }
 
+bool error_is_verdict(int status)
+{
+	return status == STOW_ECORRUPT || status == STOW_EEXIST || status == STOW_ECHANGED;
+}
+
 const char *error_status_text(int status)
 {
 	static const char *const text[] = {

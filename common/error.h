@@ -8,6 +8,7 @@
 #define COMMON_ERROR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stowage/types.h>
 
 /* status must not be STOW_OK. where is like "s3.put"; the message is cut to fit, and control
@@ -30,6 +31,9 @@ int error_prefix(struct stow_error *err, int status, const char *fmt, ...)
 void error_flag(struct stow_error *err, uint32_t flags);
 /* Copies *from into *to where both are given. Returns from's status. */
 int error_copy(struct stow_error *to, const struct stow_error *from);
+/* Does it say of an object that is written that it cannot come to be, however often it is tried?
+ * STOW_ECORRUPT, STOW_EEXIST, STOW_ECHANGED. */
+bool error_is_verdict(int status);
 /* "not found", "denied", ... */
 const char *error_status_text(int status);
 

@@ -29,9 +29,11 @@ struct writer {
 	struct hash hash; /* of the bytes so far, while hashing */
 	bool hashing;     /* all bytes came by write */
 	bool resumed;
+	bool over;  /* committed, or never to be */
 	bool keep;  /* parked: write_close leaves the file */
 	bool ended; /* committed, parked or failed: nothing but write_close is allowed */
 	int64_t offset;
+	int64_t parked_at; /* what it went on from */
 	int64_t written_back;
 };
 
@@ -101,7 +103,7 @@ int fs_write_open(void *self, const struct stow_op *op, const char *key, const s
 		fs_write_close(w, op);
 		return r;
 	}
-	w->written_back = w->offset;
+	w->written_back = w->parked_at = w->offset;
 	w->hashing = w->put.sha256 && w->offset == 0;
 	if (w->hashing)
 		hash_init(&w->hash, HASH_SHA256);
@@ -238,6 +240,7 @@ int fs_write_commit(void *handle, const struct stow_op *op, struct stow_stat *re
 	if (r == STOW_OK)
 		r = temp_publish(w->fs, &w->temp, op, w->key, &w->put, "filesystem.write", &st,
 		                 err);
+	w->over = r == STOW_OK || error_is_verdict(r);
 	if (r != STOW_OK)
 		return r;
 	if (w->resumed)
@@ -268,6 +271,9 @@ void fs_write_close(void *handle, const struct stow_op *op)
 	(void)op;
 	if (!w)
 		return;
+	/* it failed: what was parked before is as it was */
+	if (w->resumed && w->ended && !w->over && !w->keep)
+		w->keep = ftruncate(w->temp.fd, w->parked_at) == 0;
 	if (w->keep) {
 		temp_release(&w->temp);
 	} else {

@@ -112,6 +112,10 @@ struct writer {
 	struct stow_put put;
 	uint8_t sha256[32];
 	bool ended; /* committed, parked or failed: nothing but write_close is allowed */
+	bool over;  /* committed, parked, or never to be */
+	/* what it went on from, without its bytes: the first from_len of these are they */
+	struct parked *from;
+	size_t from_len;
 };
 
 /* Room for `more` bytes behind those there. */
@@ -208,8 +212,30 @@ static int resume(struct writer *w, const struct stow_put *put, struct stow_erro
 	w->len = object->len;
 	w->cap = object->charged;
 	object->charged = 0;
-	memory_parked_free(parked);
+	w->from = parked;
+	w->from_len = w->len;
 	return STOW_OK;
+}
+
+static void add_parked(struct memory *m, struct parked *parked)
+{
+	mutex_lock(&m->lock);
+	parked->next = m->parked;
+	m->parked = parked;
+	mutex_unlock(&m->lock);
+}
+
+/* The write failed: what was parked before is as it was. */
+static void park_again(struct writer *w)
+{
+	struct parked *parked = take(w->from);
+	struct object *object = parked->object;
+
+	object->data = take(w->data);
+	object->len = w->from_len;
+	object->charged = w->cap;
+	w->cap = w->len = 0;
+	add_parked(w->memory, parked);
 }
 
 /* What the writer keeps of the caller's conditions. */
@@ -388,12 +414,20 @@ int memory_write_commit(void *handle, const struct stow_op *op, struct stow_stat
 		return r;
 	r = check_whole(w, err);
 	w->ended = true;
+	w->over = error_is_verdict(r);
 	if (r != STOW_OK)
 		return r;
 	object = hand_over(w);
 	if (!object)
 		return error_nomem(err, "memory.write");
 	r = memory_publish(w->memory, w->key, object, &w->put, "memory.write", err);
+	w->over = r == STOW_OK || error_is_verdict(r);
+	if (r != STOW_OK) {
+		w->data = take(object->data);
+		w->len = object->len;
+		w->cap = object->charged;
+		object->charged = 0;
+	}
 	if (r == STOW_OK && ret_stat)
 		object_stat(object, ret_stat);
 	object_unref(object);
@@ -407,6 +441,9 @@ void memory_write_close(void *handle, const struct stow_op *op)
 	(void)op;
 	if (!w)
 		return;
+	if (w->from && w->ended && !w->over)
+		park_again(w);
+	memory_parked_free(w->from);
 	memory_refund(w->memory, w->cap);
 	free(w->data);
 	free(w->if_match);
@@ -447,10 +484,8 @@ int memory_write_park(void *handle, const struct stow_op *op, void *buf, size_t 
 		memory_parked_free(parked);
 		return error_nomem(err, "memory.park");
 	}
-	mutex_lock(&m->lock);
-	parked->next = m->parked;
-	m->parked = parked;
-	mutex_unlock(&m->lock);
+	add_parked(m, parked);
+	w->over = true;
 	memcpy(buf, state, len);
 	*ret_len = len;
 	return STOW_OK;

@@ -111,6 +111,7 @@ int s3_write_park(void *handle, const struct stow_op *op, void *buf, size_t cap,
 	if (r != STOW_OK) {
 		/* a record that may be there all the same goes when the writer is closed */
 		w->recorded |= (e.flags & STOW_ERROR_MAYBE) != 0;
+		w->recorded_upload |= (e.flags & STOW_ERROR_MAYBE) != 0;
 		return writer_fail(w, &e, err);
 	}
 	w->parked = true;
@@ -288,7 +289,8 @@ int writer_resume(struct writer *w, const struct stow_op *op, const struct stow_
 	if (r != STOW_OK)
 		return r;
 	w->keep = false;
-	w->recorded = true;
+	w->recorded = w->resumed = true;
+	w->recorded_upload = w->upload.id != NULL;
 	*ret_offset = w->taken;
 	return STOW_OK;
 }

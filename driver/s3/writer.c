@@ -428,18 +428,23 @@ static int abort_upload(struct writer *w, const struct stow_op *op, bool cut,
 	return r;
 }
 
+/* What is left of a write that did not end well, but for what it went on from. */
 static void take_back(struct writer *w, const struct stow_op *op, bool cut)
 {
+	bool kept = w->resumed && w->failure.status != STOW_OK &&
+	            !error_is_verdict(w->failure.status);
 	struct stow_op mine = op ? *op : (struct stow_op){ .size = sizeof(mine) };
 	int64_t limit = clock_monotonic() + CLOSE_LIMIT;
 	struct stow_error e = { 0 };
 
 	if (!mine.deadline_ns || mine.deadline_ns > limit)
 		mine.deadline_ns = limit;
-	if (w->upload.id && abort_upload(w, &mine, cut, &e) != STOW_OK)
+	if (w->upload.id && !(kept && w->recorded_upload) &&
+	    abort_upload(w, &mine, cut, &e) != STOW_OK)
 		log_line(w->s3->host, STOW_LOG_WARNING, "s3",
 		         "an unfinished upload stays behind until it is purged: %s", e.message);
-	writer_forget(w, &mine);
+	if (!kept)
+		writer_forget(w, &mine);
 }
 
 void s3_write_close(void *handle, const struct stow_op *op)

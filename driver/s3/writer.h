@@ -35,12 +35,14 @@ struct writer {
 	struct writer_slot slots[WRITER_WINDOW];
 	struct stow_error failure; /* latched */
 	bool committed, parked;
-	bool recorded; /* it went on from a park record, which goes with it */
-	/* what the record holds: parking again with nothing new leaves it as it is */
+	bool recorded; /* there is a park record of it, or may be, which goes with it */
+	bool resumed;  /* it went on from one, which stays if the write fails */
+	/* what that holds: parking again with nothing new leaves it as it is */
 	uint8_t nonce[16];
 	int64_t recorded_at;
 	size_t recorded_parts;
-	bool keep; /* write_close leaves the upload alone */
+	bool recorded_upload; /* the record names the upload, or may */
+	bool keep;            /* write_close leaves the upload alone */
 };
 
 /* Latches and returns. */

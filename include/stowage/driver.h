@@ -218,7 +218,10 @@ struct stow_driver {
 	int (*write_commit)(void *writer, const struct stow_op *, struct stow_stat *ret_stat,
 	                    struct stow_error *);
 	/* Ends the handle. Without a write_commit or write_park that succeeded it also takes away
-	 * what was written, in bounded time: op's deadline, else 10 s. */
+	 * what was written, in bounded time: op's deadline, else 10 s. Of a write that went on with
+	 * an unfinished one and failed, that is what came since: what was parked before can be gone
+	 * on with again. It is all of it where no call failed, and where one answered
+	 * STOW_ECORRUPT, STOW_EEXIST or STOW_ECHANGED. */
 	void (*write_close)(void *writer, const struct stow_op *);
 
 	/* ---- listings are pulled too ---- */

@@ -386,6 +386,48 @@ static void case_purge(void)
 	CHECK(count == 0);
 }
 
+/* A call that fails costs what came since the park, not what was parked. */
+static void case_park_then_fail(void)
+{
+	const char *key = key_of("park/failing");
+	const int64_t sizes[] = { 0, 3 * MIB, C.part + 5, 2 * C.part };
+	const int64_t more[] = { MIB, 2 * C.part + 17 };
+	struct stow_put put = { .size = sizeof(put), .length = -1, .flags = STOW_PUT_RESUME };
+	uint32_t cancel = 0;
+	struct stow_op op = { .size = sizeof(op), .cancel = &cancel };
+	char state[512];
+	size_t len = 0;
+	int64_t offset = -1;
+	void *writer = NULL;
+
+	OFFERED(write_park);
+	for (size_t i = 0; i < 8; i++) {
+		int64_t size = sizes[i / 2], end = size + more[i % 2];
+
+		OK(write_and_park(key, size, state, &len));
+		OK(C.driver->write_open(C.self, NULL, key, &put, &writer, &offset, &E));
+		CHECK(offset == size);
+		OK(write_pattern(writer, offset, end, 7, STEP)); /* other bytes */
+		cancel = 1;
+		WANT(STOW_ECANCELED, C.driver->write(writer, &op, "x", 1, &E));
+		C.driver->write_close(writer, NULL);
+		OK(go_on(key, &put, end, &offset));
+		CHECK_TEXT(offset == size, "goes on at %" PRId64 ", not %" PRId64, offset, size);
+		CHECK(object_is(key, end, 5));
+		OK(remove_key(key));
+		CHECK(leaves_nothing(key));
+	}
+	/* a commit that fails is no other */
+	OK(write_and_park(key, MIB, state, &len));
+	OK(C.driver->write_open(C.self, NULL, key, &put, &writer, &offset, &E));
+	WANT(STOW_ECANCELED, C.driver->write_commit(writer, &op, NULL, &E));
+	C.driver->write_close(writer, NULL);
+	OK(go_on(key, &put, MIB, &offset));
+	CHECK(offset == MIB);
+	OK(remove_key(key));
+	CHECK(leaves_nothing(key));
+}
+
 const struct contract_case unfinished_cases[] = {
 	{ "an abort leaves nothing", case_abort },
 	{ "two writers of one key", case_two_writers },
@@ -395,6 +437,7 @@ const struct contract_case unfinished_cases[] = {
 	{ "a state that was superseded", case_park_superseded },
 	{ "another instance goes on", case_park_shared },
 	{ "a parked write is checked", case_park_checked },
+	{ "park, go on, and fail", case_park_then_fail },
 	{ "bad states", case_park_fails },
 	{ "purge by prefix and age", case_purge },
 	{ NULL, NULL },
