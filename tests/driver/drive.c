@@ -9,6 +9,7 @@
  *	stat KEY                        list PREFIX [AFTER] [folders]
  *	read KEY OFFSET LENGTH          clock SECONDS           deadline MILLISECONDS
  *	write KEY BYTES PIECE           park KEY BYTES PIECE    resume KEY BYTES PIECE [newest]
+ *	caps                            what this instance honours, each a cap=
  *
  * Words are parted by one space, so that two hold an empty one; each is percent-encoded.  An
  * answer is the name of the status and name=value, parted by tabs, values percent-encoded;
@@ -390,6 +391,28 @@ static int do_deadline(struct drive *d)
 	return STOW_OK;
 }
 
+static int do_caps(struct drive *d)
+{
+	static const struct {
+		uint64_t cap;
+		const char *name;
+	} names[] = {
+		{ STOW_CAP_CREATE, "create" },
+		{ STOW_CAP_PUT_IF_MATCH, "put_if_match" },
+		{ STOW_CAP_REMOVE_IF_MATCH, "remove_if_match" },
+		{ STOW_CAP_COPY_IF_MATCH, "copy_if_match" },
+		{ STOW_CAP_GET_IF_MATCH, "get_if_match" },
+	};
+	uint64_t caps = d->driver->caps;
+
+	if (d->driver->instance_caps)
+		caps &= d->driver->instance_caps(d->self);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (caps & names[i].cap)
+			field(d, "cap", names[i].name);
+	return STOW_OK;
+}
+
 /* ---- the script ---- */
 
 static const struct command {
@@ -405,7 +428,7 @@ static const struct command {
 	{ "resume", 3, do_resume },     { "list", 1, do_list },
 	{ "presign", 3, do_presign },   { "purge", 2, do_purge },
 	{ "check", 0, do_check },       { "clock", 1, do_clock },
-	{ "deadline", 1, do_deadline },
+	{ "deadline", 1, do_deadline }, { "caps", 0, do_caps },
 };
 
 static const struct command *find_command(struct drive *d, char *line)

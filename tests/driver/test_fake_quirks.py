@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The s3 driver on scripted stores that lack something or do it in a way of their own: what the
+probe finds, what is done without it, and what is refused with a line that says why."""
+
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "../lib"), os.path.join(HERE, "../fake-s3")]
+
+import contract
+import tap
+from drive import Drive, pattern
+from fake_s3 import FakeS3, Profile
+
+MIB = 1 << 20
+ALL = ["create", "put_if_match", "copy_if_match", "get_if_match"]
+
+
+def setup(profile=None, **options):
+    fake = FakeS3(profile).start()
+    tap.defer(fake.stop)
+    bucket = fake.new_bucket()
+    return fake, bucket, Drive(fake, bucket, **options)
+
+
+# ---- conditions ----
+
+@tap.test
+def all_conditions_are_found():
+    fake, bucket, d = setup()
+    d.must("check")
+    tap.equal(sorted(d.must("caps").all("cap")), sorted(ALL))
+    tap.equal(fake.objects(bucket), {}, "what the probe left")
+    before = len(fake.calls())
+    d.must("check")
+    tap.ok(len(fake.calls()) - before <= 1, "probed once")
+
+
+@tap.test
+def writes_without_conditions_are_found():
+    """The store takes the headers and passes them over."""
+    fake, bucket, d = setup(Profile(conditions=False))
+    d.must("check")
+    tap.equal(sorted(d.must("caps").all("cap")), ["copy_if_match", "get_if_match"])
+    tap.ok("create-only writes" in d.log(), d.log())
+    tap.equal(fake.objects(bucket), {})
+
+
+@tap.cases(create_ignored=("PutObject", 2, {"status": 200, "body": b""}, ["create"]),
+           create_refused=("PutObject", 1, {"status": 501, "code": "NotImplemented"}, ["create"]),
+           put_if_match=("PutObject", 3, {"status": 200, "body": b""}, ["put_if_match"]),
+           get_if_match=("GetObject", 2, {"status": 200, "body": b"stowage probe"},
+                         ["get_if_match"]),
+           copy_if_match=("CopyObject", 1, {"status": 200, "body": b"<CopyObjectResult/>"},
+                          ["copy_if_match"]))
+def one_condition_is_lacking(operation, nth, fault, lacking):
+    fake, _, d = setup()
+    fake.fault(operation=operation, nth=nth, **fault)
+    d.must("check")
+    tap.equal(sorted(d.must("caps").all("cap")), sorted(set(ALL) - set(lacking)),
+              f"{[(c.operation, c.status) for c in fake.calls()]}")
+
+
+@tap.test
+def a_store_that_is_down_tells_nothing():
+    """What is not known is not held to be lacking, and asked for again."""
+    fake, _, d = setup(maxretries=0)
+    fake.fault(operation="PutObject", nth=2, times=1, status=503, code="SlowDown")
+    d("check")
+    tap.equal(sorted(d.must("caps").all("cap")), sorted(ALL))
+    before = len(fake.calls("PutObject"))
+    d.must("check")
+    tap.ok(len(fake.calls("PutObject")) > before, "probed again")
+
+
+# ---- copies ----
+
+@tap.test
+def no_copies():
+    """Read and written through, whole and in parts."""
+    fake, bucket, d = setup(Profile(copies=False))
+    d.must("put", "small", "text")
+    d.must("copy", "small", "small2")
+    d.must("write", "big", 40 * MIB, MIB)
+    d.must("copy", "big", "big2")
+    found = fake.objects(bucket)
+    tap.equal(found["small2"], b"text")
+    tap.ok(found["big2"] == pattern(40 * MIB), "bytes of the big copy")
+    tap.equal(list(fake.bucket(bucket).uploads), [])
+
+
+# ---- ETags ----
+
+@tap.cases(random=("random",), unquoted=("unquoted",), none=("none",))
+def etags_are_opaque(kind):
+    fake, bucket, d = setup(Profile(etag=kind))
+    stat = d.must("put", "k", "text")
+    tap.equal(d.must("stat", "k").all("etag"), stat.all("etag"))
+    tap.equal(d.must("get", "k").data, b"text")
+    result = d("write", "big", 25 * MIB, MIB)
+    if kind == "none":  # parts cannot be named without
+        tap.ok(result.status != "OK" and "ETag" in result["message"], f"{result}")
+        tap.equal(list(fake.bucket(bucket).uploads), [])
+        return
+    tap.equal(result.status, "OK", f"{result}")
+    tap.equal(d.must("read", "big", 0, -1)["read"], str(25 * MIB))
+    tap.ok(fake.objects(bucket)["big"] == pattern(25 * MIB), "bytes")
+
+
+# ---- multipart uploads ----
+
+@tap.cases(exact=("exact",), never=("never",), stale=("stale",))
+def uploads_that_are_not_listed(kind):
+    """Going on needs no listing of uploads, and neither has the purge of what was parked."""
+    fake, bucket, d = setup(Profile(uploads_listed=kind))
+    d.must("park", "k", 12 * MIB, MIB)
+    fake.bucket(bucket).freeze_uploads()
+    tap.equal(d.must("resume", "k", 20 * MIB, MIB, "newest")["offset"], str(12 * MIB))
+    tap.ok(fake.objects(bucket)["k"] == pattern(20 * MIB), "bytes")
+    d.must("park", "other", 12 * MIB, MIB)
+    d.must("purge", "", 0)
+    tap.equal(list(fake.bucket(bucket).uploads), [])
+    tap.equal(list(fake.objects(bucket)), ["k"])
+
+
+@tap.test
+def parts_are_of_one_size():
+    """Until there are very many."""
+    fake, bucket, d = setup(Profile(equal_parts=True))
+    d.must("write", "k", 34 * MIB, 3 * MIB)
+    sizes = sorted(len(call.body) for call in fake.calls("UploadPart"))
+    tap.equal(sizes, [2 * MIB] + [8 * MIB] * 4)
+    tap.ok(fake.objects(bucket)["k"] == pattern(34 * MIB), "bytes")
+
+
+@tap.test
+def equal_parts_after_a_park():
+    """What goes on keeps to the size that it began with."""
+    fake, bucket, d = setup(Profile(equal_parts=True))
+    d.must("park", "k", 25 * MIB, MIB)
+    d.must("resume", "k", 47 * MIB, MIB, "newest")
+    tap.ok(fake.objects(bucket)["k"] == pattern(47 * MIB), "bytes")
+
+
+@tap.test
+def a_part_is_never_written_twice():
+    """Some stores keep the first bytes of a part: what went on does not write one again."""
+    fake, bucket, d = setup(Profile(first_part_wins=True))
+    d.must("park", "k", 25 * MIB, MIB)
+    d.must("resume", "k", 34 * MIB, MIB, "newest")
+    tap.ok(fake.objects(bucket)["k"] == pattern(34 * MIB), "bytes")
+    numbers = [call.target.partition("partNumber=")[2].partition("&")[0]
+               for call in fake.calls("UploadPart")]
+    tap.equal(len(numbers), len(set(numbers)))
+
+
+# ---- listings ----
+
+@tap.test
+def keys_that_were_not_asked_for():
+    """A store that answers with keys of others: outside of the root, the prefix, or before the
+    start."""
+    fake, _, d = setup(rootdirectory="root")
+    for key in ("a/1", "a/2", "a/3"):
+        d.must("put", key, "x")
+
+    def foreign(answer):
+        answer.body = answer.body.replace(
+            b"<Contents><Key>root/a/2", b"<Contents><Key>root/b/x</Key><Size>1</Size></Contents>"
+            b"<Contents><Key>other/a/2</Key><Size>1</Size></Contents><Contents><Key>root/a/2")
+    fake.fault(operation="ListObjectsV2", edit=foreign)
+    result = d("list", "a/")
+    tap.ok("b/x" not in result.all("key") and not any("other" in k for k in result.all("key")),
+           f"{result}")
+
+
+@tap.cases(no_copies=(Profile(copies=False),), random_etags=(Profile(etag="random"),))
+def whole_contract(profile):
+    fake = FakeS3(profile).start()
+    tap.defer(fake.stop)
+    bucket = fake.new_bucket()
+    contract.contract("s3", f"bucket={bucket}", f"region={fake.region}",
+                      f"regionendpoint={fake.endpoint}", f"accesskey={fake.accesskey}",
+                      f"secretkey={fake.secretkey}")
+    tap.equal(fake.objects(bucket), {})
+    tap.equal(list(fake.bucket(bucket).uploads), [])
+
+
+if __name__ == "__main__":
+    tap.main()
