@@ -109,7 +109,9 @@ int store_answer(const struct stow_store *s, const char *call, int status, struc
 	if (!from->where[0])
 		text_copy(from->where, sizeof(from->where), call);
 	if (!from->message[0])
-		text_copy(from->message, sizeof(from->message), error_status_text(status));
+		text_format(from->message, sizeof(from->message),
+		            "%s, and driver %s gives no reason", error_status_text(status),
+		            s->driver.name);
 	from->status = status;
 	error_copy(err, from);
 	return status;

@@ -208,6 +208,7 @@ struct stow_driver {
 	int (*write)(void *writer, const struct stow_op *, const void *data, size_t len,
 	             struct stow_error *);
 	/* Appends length bytes of another object from offset on, by the store itself where it can.
+	 * NULL where it cannot: the host reads and writes through.
 	 * STOW_ECHANGED if if_match is given and the source is another version, STOW_ENOTFOUND if
 	 * it is gone, STOW_ERANGE if it is too short. */
 	int (*write_copy)(void *writer, const struct stow_op *, const char *from,

@@ -246,7 +246,7 @@ def dangling():
 NONSENSE = {
     "nonsense-positive": r"driver nonsense-positive answered 7, which is no status",
     "nonsense-status": r"driver nonsense-status answered -99, which is no status",
-    "nonsense-silent": r"input/output",
+    "nonsense-silent": r"input/output, and driver nonsense-silent gives no reason",
     "nonsense-text": r"A{100}",
     "nonsense-size": r"answered a size below 0|a key or size that cannot be",
     "nonsense-length": r"bytes into a room of \d+",

@@ -419,54 +419,23 @@ def refused(says, env=None, **named):
     print(lines[0])
 
 
-@tap.test
-def unknown_parameter_stops_the_start():
-    refused(r"regionendpont.*\bregionendpoint\b", parameters={"regionendpont": "x"})
-
-
-@tap.test
-def unknown_parameter_of_the_module_stops_the_start():
-    refused(r"driverpaht.*\bdriverpath\b", parameters={"driverpaht": "/nowhere"})
-
-
-@tap.test
-def missing_parameter_stops_the_start():
-    refused(r"\bbucket\b", parameters={"bucket": None})
-
-
-@tap.test
-def value_out_of_bounds_stops_the_start():
-    refused(r"\bchunksize\b", parameters={"chunksize": "12"})
-
-
-@tap.test
-def unknown_driver_stops_the_start():
-    refused(r"\bs4\b", parameters={"driver": "s4"})
-
-
-@tap.test
-def no_driver_stops_the_start():
-    refused(r"\bdriver\b", parameters={"driver": None})
-
-
-@tap.test
-def wrong_driverpath_stops_the_start():
-    refused(r"/nowhere/drivers", parameters={"driverpath": "/nowhere/drivers"})
+@tap.cases(
+    unknown_parameter=(r"regionendpont.*\bregionendpoint\b", {"regionendpont": "x"}),
+    unknown_parameter_of_the_module=(r"driverpaht.*\bdriverpath\b", {"driverpaht": "/nowhere"}),
+    missing_parameter=(r"\bbucket\b", {"bucket": None}),
+    value_out_of_bounds=(r"\bchunksize\b", {"chunksize": "12"}),
+    unknown_driver=(r"\bs4\b", {"driver": "s4"}),
+    no_driver=(r"\bdriver\b", {"driver": None}),
+    wrong_driverpath=(r"/nowhere/drivers", {"driverpath": "/nowhere/drivers"}),
+    bucket_that_is_not_there=(r"no-such-bucket", {"bucket": "no-such-bucket"}),
+    wrong_secret=(r"(?i)SignatureDoesNotMatch|signature|403", {"secretkey": "not-this-one"}))
+def what_stops_the_start(says, parameters):
+    refused(says, parameters=parameters)
 
 
 @tap.test
 def wrong_path_in_the_environment_stops_the_start():
     refused(r"/nowhere/drivers", env={"STOWAGE_DRIVER_PATH": "/nowhere/drivers"})
-
-
-@tap.test
-def bucket_that_is_not_there_stops_the_start():
-    refused(r"no-such-bucket", parameters={"bucket": "no-such-bucket"})
-
-
-@tap.test
-def wrong_secret_stops_the_start():
-    refused(r"(?i)SignatureDoesNotMatch|signature|403", parameters={"secretkey": "not-this-one"})
 
 
 class Sample(distribution.Registry):
