@@ -318,6 +318,7 @@ test-deps: deps
 	@tests/tools/packages test
 	@tests/tools/go-tools $O/tools/bin
 	@tests/tools/python-tools $O/tools
+	@tests/tools/deb-tools $O/tools
 
 run: deps
 	@$(MAKE) --no-print-directory -j$(shell nproc) build

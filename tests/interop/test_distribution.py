@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Stowage and CNCF Distribution on one folder and on one bucket: each serves what the other wrote,
-and what they lay for the same image is the same, key by key and byte by byte."""
+"""Stowage and CNCF Distribution, v3.1.2 and v2.8.2, on one folder and on one bucket: each serves
+what the other wrote, what they lay for the same requests is the same, key by key and byte by byte,
+and Distribution's collector takes nothing that is needed."""
 
 import functools
 import os
@@ -14,6 +15,8 @@ import images
 import registry
 import stowage
 import tap
+
+VERSIONS = {"v3": "registry", "v2": "registry-2.8"}
 
 
 @functools.lru_cache(None)
@@ -28,10 +31,10 @@ def image(kind):
 
 
 class Store:
-    """A folder or a bucket, and a server of each kind on it."""
+    """A folder or a bucket, and a server of each kind on it.  version is Distribution's."""
 
-    def __init__(self, kind, prefix=None):
-        self.kind, self.prefix = kind, prefix
+    def __init__(self, kind, version, prefix=None):
+        self.kind, self.version, self.prefix = kind, version, prefix
         self.folder = self.bucket = None
         if kind == "filesystem":
             self.folder = os.path.join(stowage.temporary("store"), "data")
@@ -39,13 +42,18 @@ class Store:
             self.bucket = minio().new_bucket()
 
     def stowage(self):
-        return stowage.Server(self.kind, folder=self.folder, bucket=self.bucket,
-                              prefix=self.prefix,
-                              minio=minio() if self.bucket else None).start()
+        srv = stowage.Server(self.kind, folder=self.folder, bucket=self.bucket,
+                             prefix=self.prefix, minio=minio() if self.bucket else None,
+                             env={"STOWAGE_DELETE_ENABLED": "yes"}).start()
+        tap.defer(srv.kill)
+        return srv
 
-    def distribution(self):
-        return stowage.Distribution(folder=self.folder, bucket=self.bucket, prefix=self.prefix,
-                                    minio=minio() if self.bucket else None).start()
+    def distribution(self, start=True):
+        srv = stowage.Distribution(folder=self.folder, bucket=self.bucket, prefix=self.prefix,
+                                   minio=minio() if self.bucket else None,
+                                   program=VERSIONS[self.version])
+        tap.defer(srv.kill)
+        return srv.start() if start else srv
 
     def keys(self):
         if self.bucket:
@@ -78,8 +86,6 @@ def pull_all(srv, name, tag, wanted):
 
 def both_ways(store):
     ours, theirs = store.stowage(), store.distribution()
-    tap.defer(ours.kill)
-    tap.defer(theirs.kill)
     for kind in ("single", "multi"):
         clients.crane_push(image(kind), f"{ours.host}/ours/{kind}:v1")
         clients.skopeo_push(image(kind), f"{theirs.host}/theirs/{kind}:v1")
@@ -96,29 +102,26 @@ def both_ways(store):
         tap.equal(clients.crane("ls", f"{srv.host}/ours/single").split(), ["v1"], srv.name)
 
 
-@tap.test
-def both_ways_on_one_folder():
-    both_ways(Store("filesystem"))
-
-
-@tap.test
-def both_ways_on_one_bucket():
-    both_ways(Store("s3"))
+@tap.cases(**{f"{kind}_{version}": (kind, version)
+              for kind in ("filesystem", "s3") for version in VERSIONS})
+def both_ways_on_one(kind, version):
+    both_ways(Store(kind, version))
 
 
 @tap.test
 def both_ways_under_a_prefix():
-    both_ways(Store("s3", prefix="some/where"))
+    both_ways(Store("s3", "v3", prefix="some/where"))
 
 
-def fill(srv):
+def fill(srv, empty=True):
     """The same requests to either: chunked and whole uploads, an empty blob, tags, a move."""
     client = registry.Client(srv)
     for kind in ("single", "multi"):
         client.push(f"team/app-{kind}", image(kind), "v1")
     client.push("team/app-single", image("multi"), "v1")
     client.push("team/app-single", image("single"), "a.b_c-D")
-    client.push_blob("team/app-single", b"")
+    if empty:
+        client.push_blob("team/app-single", b"")
     big = images.tar_layer("big", 12_000_000)[1]
     location = client.begin_upload("big/one").headers["Location"]
     for start in range(0, len(big), 5_500_000):
@@ -129,17 +132,23 @@ def fill(srv):
     client.request("POST", f"/v2/big/two/blobs/uploads/?mount={images.digest(big)}&from=big/one",
                    b"", expect=201)
     client.push_blob("big/three", big)
+    # gone again, as far as a delete goes: their links
+    for kind in ("single", "multi"):
+        client.push("gone/all", image(kind), kind)
+    layer = next(iter(image("single").blobs))
+    client.request("DELETE", f"/v2/gone/all/blobs/{layer}", expect=202)
+    client.request("DELETE", f"/v2/gone/all/manifests/{image('single').digest}", expect=202)
 
 
 def finished(keys):
     return {k: v for k, v in keys.items() if "/_uploads/" not in k and "/_stowage/" not in k}
 
 
-def laid_alike(kind):
-    ours, theirs = Store(kind), Store(kind)
+def laid_alike(kind, version):
+    ours, theirs = Store(kind, version), Store(kind, version)
     for store, srv in ((ours, ours.stowage()), (theirs, theirs.distribution())):
-        tap.defer(srv.kill)
-        fill(srv)
+        # an empty blob in a bucket is beyond v2.8.2 itself
+        fill(srv, empty=(kind, version) != ("s3", "v2"))
         if store is ours:
             srv.stop()
     mine, other = ours.keys(), theirs.keys()
@@ -153,9 +162,9 @@ def laid_alike(kind):
     return ours, theirs
 
 
-@tap.test
-def laid_alike_in_a_folder():
-    ours, theirs = laid_alike("filesystem")
+@tap.cases(**{version: (version,) for version in VERSIONS})
+def laid_alike_in_a_folder(version):
+    ours, theirs = laid_alike("filesystem", version)
     mine, other = finished(ours.modes()), finished(theirs.modes())
     for path, mode in other.items():
         if path in mine:
@@ -165,10 +174,36 @@ def laid_alike_in_a_folder():
     tap.equal(extra, [], "paths of ours alone")
 
 
-@tap.test
-def laid_alike_in_a_bucket():
-    ours, _ = laid_alike("s3")
+@tap.cases(**{version: (version,) for version in VERSIONS})
+def laid_alike_in_a_bucket(version):
+    ours, _ = laid_alike("s3", version)
     tap.equal(minio().s3.uploads(ours.bucket), [], "open multipart uploads")
+
+
+@tap.cases(**{f"{kind}_{version}": (kind, version)
+              for kind in ("filesystem", "s3") for version in VERSIONS})
+def its_collector_on_what_we_wrote(kind, version):
+    """Takes what nothing refers to, nothing else, and does not fail."""
+    store = Store(kind, version)
+    srv = store.stowage()
+    fill(srv)
+    client = registry.Client(srv)
+    orphan = images.tar_layer("orphan", 100_000)[1]
+    client.push_blob("big/one", orphan)
+    before = store.keys()
+    store.distribution(start=False).collect()
+    after = store.keys()
+    gone = sorted(key for key in before if key not in after)
+    data = {f"docker/registry/v2/blobs/sha256/{h[:2]}/{h}/data"
+            for h in (images.digest(d).partition(":")[2]
+                      for d in (orphan, images.tar_layer("big", 12_000_000)[1]))}
+    tap.ok(data <= set(gone), f"what nothing refers to is gone: {gone}")
+    for key, content in after.items():
+        tap.ok(before.get(key) == content, f"{key} is as it was")
+    for name, tag, kind_of in (("team/app-single", "v1", "multi"),
+                               ("team/app-single", "a.b_c-D", "single"),
+                               ("team/app-multi", "v1", "multi"), ("gone/all", "multi", "multi")):
+        tap.ok(client.pull(name, tag) == image(kind_of).contents, f"{name}:{tag}")
 
 
 if __name__ == "__main__":

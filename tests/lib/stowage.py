@@ -330,12 +330,13 @@ class Minio(_Http):
 
 
 class Distribution(_Http):
-    """CNCF Distribution on a folder, or on a bucket of a started Minio."""
+    """CNCF Distribution on a folder, or on a bucket of a started Minio.  program is the tool:
+    "registry" is v3.1.2, "registry-2.8" v2.8.2."""
 
     name = "registry"
 
-    def __init__(self, folder=None, minio=None, bucket=None, prefix=None):
-        self.program = tool("registry")
+    def __init__(self, folder=None, minio=None, bucket=None, prefix=None, program="registry"):
+        self.program = tool(program)
         super().__init__()
         self.data, self.minio, self.bucket, self.prefix = folder, minio, bucket, prefix
         if not minio and not folder:
@@ -362,6 +363,18 @@ class Distribution(_Http):
                     f"      enabled: false\nhttp:\n  addr: 127.0.0.1:{self.port}\n"
                     "  secret: stowage-tests\n")
         return [self.program, "serve", os.path.join(self.folder, "config.yml")]
+
+    def collect(self, *options):
+        """Its own garbage-collect, while it does not serve; what it printed."""
+        config = self.command()[-1]
+        inherited = {k: v for k, v in os.environ.items()
+                     if not k.startswith(("REGISTRY_", "AWS_"))}
+        run = subprocess.run([self.program, "garbage-collect", *options, config],
+                             env=dict(inherited, **self.environment()), cwd=self.folder,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                             stderr=subprocess.STDOUT, timeout=120, check=False)
+        tap.equal(run.returncode, 0, f"exit status of garbage-collect:\n{run.stdout}\n")
+        return run.stdout
 
     def environment(self):
         return {"OTEL_TRACES_EXPORTER": "none", "HOME": self.folder}
