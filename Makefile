@@ -208,7 +208,7 @@ GO_MODULE := host/distribution
 registry-stowage: build
 	@command -v go >/dev/null || { echo "registry-stowage: there is no go"; exit 1; }
 	$(call say,GO,$O/registry-stowage)cd $(GO_MODULE) && GOFLAGS=-mod=readonly \
-		CGO_CFLAGS="$$(./cgo-flags)" go build -o $(abspath $O)/registry-stowage ./cmd/registry-stowage
+		CGO_CFLAGS="$$(LIBDIR=$(LIBDIR) ./cgo-flags)" go build -o $(abspath $O)/registry-stowage ./cmd/registry-stowage
 
 # ---- test programs ----
 

@@ -276,6 +276,10 @@ int loader_check(const struct stow_driver *from, const char *where, struct stow_
 		                 "%s: its table has %u bytes, ABI %d begins with %zu", where,
 		                 (unsigned)from->size, STOW_DRIVER_MAJOR,
 		                 offsetof(struct stow_driver, batch));
+	if (from->size < sizeof(d) && from->size % sizeof(void *) != 0)
+		return error_set(err, STOW_EINVAL, "driver.load",
+		                 "%s: its table has %u bytes, which ends inside of a call", where,
+		                 (unsigned)from->size);
 	memset(&d, 0, sizeof(d));
 	memcpy(&d, from, from->size < sizeof(d) ? from->size : sizeof(d));
 	if (from->size > sizeof(d))

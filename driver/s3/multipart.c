@@ -201,7 +201,7 @@ static int complete_body(const struct multipart *m, struct buf *body)
 }
 
 int multipart_complete(struct multipart *m, const struct stow_op *op, const struct stow_put *put,
-                       int64_t size, struct stow_stat *ret, struct stow_error *err)
+                       int64_t size, struct stow_stat *ret, bool *ret_gone, struct stow_error *err)
 {
 	struct stow_stat st = { .size = size };
 	cleanup_buf struct buf body = { 0 };
@@ -228,7 +228,8 @@ int multipart_complete(struct multipart *m, const struct stow_op *op, const stru
 	c.accept = accept_completed;
 	c.arg = st.etag;
 	r = call_run(&c, op, err);
-	if (c.maybe && (r == STOW_ENOTFOUND || strcmp(c.code, "NoSuchUpload") == 0))
+	*ret_gone = strcmp(c.code, MULTIPART_GONE) == 0;
+	if (c.maybe && (r == STOW_ENOTFOUND || *ret_gone))
 		r = look_for_object(m, op, size, &st, err);
 	if (r == STOW_OK)
 		*ret = st;
@@ -247,7 +248,7 @@ int multipart_abort(struct s3 *s3, const struct stow_op *op, const char *key, co
 	r = call_run(&c, op, err);
 	if (ret_known)
 		*ret_known = r == STOW_OK;
-	return r == STOW_ENOTFOUND || strcmp(c.code, "NoSuchUpload") == 0 ? STOW_OK : r;
+	return r == STOW_ENOTFOUND || strcmp(c.code, MULTIPART_GONE) == 0 ? STOW_OK : r;
 }
 
 void multipart_done(struct multipart *m)

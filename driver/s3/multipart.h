@@ -12,6 +12,7 @@
 #include "driver/s3/call.h"
 
 #define MULTIPART_ID_MAX 1024
+#define MULTIPART_GONE "NoSuchUpload" /* the store's code for an upload that it does not know */
 
 struct multipart_part {
 	char etag[80]; /* "" until it is there */
@@ -29,8 +30,9 @@ int multipart_begin(struct multipart *, const struct stow_op *, const struct sto
                     struct stow_error *);
 /* The next part's number (from 1), with its place made. STOW_ERANGE over 10,000. */
 int multipart_number(struct multipart *, unsigned *ret, struct stow_error *);
+/* *ret_gone: the store does not know the upload. */
 int multipart_complete(struct multipart *, const struct stow_op *, const struct stow_put *,
-                       int64_t size, struct stow_stat *ret, struct stow_error *);
+                       int64_t size, struct stow_stat *ret, bool *ret_gone, struct stow_error *);
 /* STOW_OK also where the store knows no such upload; ret_known, unless NULL, is whether it did. */
 int multipart_abort(struct s3 *, const struct stow_op *, const char *key, const char *id,
                     bool *ret_known, struct stow_error *);

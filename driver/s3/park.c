@@ -45,28 +45,43 @@ int park_remove(struct s3 *s3, const struct stow_op *op, const char *key, struct
 	return finish_remove(&c, err);
 }
 
-/* The start of a record, without its parts: whose upload is it? false if it is no record. */
-static bool read_start(struct s3 *s3, const struct stow_op *op, const char *record, const char *key,
-                       struct park *ret, int64_t *ret_mtime_ns)
+/* The start of a record, without its parts: whose upload is it?  ret->upload stays "" where it is
+ * gone, or is no record. */
+static int read_start(struct s3 *s3, const struct stow_op *op, const char *record, const char *key,
+                      struct park *ret, int64_t *ret_mtime_ns, struct stow_error *err)
 {
+	struct stow_stat st = { .size = 0 };
 	char head[PARK_HEAD_FIRST];
 	size_t len = 0, n = 1;
 	void *reader = NULL;
-	struct stow_stat st = { .size = 0 };
-	bool ok;
+	int r;
 
-	ok = s3_read_any(s3, op, record, NULL, 0, sizeof(head), &reader, &st, NULL) == STOW_OK;
-	while (ok && n && len < sizeof(head)) {
-		ok = s3_read(reader, op, head + len, sizeof(head) - len, &n, NULL) == STOW_OK;
-		if (ok)
+	r = s3_read_any(s3, op, record, NULL, 0, sizeof(head), &reader, &st, err);
+	while (r == STOW_OK && n && len < sizeof(head)) {
+		r = s3_read(reader, op, head + len, sizeof(head) - len, &n, err);
+		if (r == STOW_OK)
 			len += n;
 	}
 	s3_read_close(reader);
-	if (!ok || len < PARK_MARK_LEN || park_head_len(head) == 0 ||
-	    !park_parse(head, len, key, ret, NULL))
-		return false;
+	if (r == STOW_ENOTFOUND || r == STOW_ECHANGED)
+		return STOW_OK; /* it goes with its write, or has just been made anew */
+	if (r != STOW_OK)
+		return r;
 	*ret_mtime_ns = st.mtime_ns;
-	return true;
+	if (len < PARK_MARK_LEN || park_head_len(head) == 0 ||
+	    !park_parse(head, len, key, ret, NULL))
+		ret->upload[0] = '\0';
+	return STOW_OK;
+}
+
+bool park_is(struct s3 *s3, const struct stow_op *op, const char *record, const char *key,
+             const uint8_t nonce[PARK_NONCE])
+{
+	struct park p = { .n_parts = 0 };
+	int64_t mtime_ns;
+
+	return read_start(s3, op, record, key, &p, &mtime_ns, NULL) == STOW_OK &&
+	       hash_equal(p.nonce, nonce, PARK_NONCE);
 }
 
 static int purge_one(struct s3 *s3, const struct stow_op *op, const struct stow_entry *entry,
@@ -85,8 +100,10 @@ static int purge_one(struct s3 *s3, const struct stow_op *op, const struct stow_
 		return STOW_OK;
 	key = record + sizeof(PARK_FOLDER) - 1;
 	/* the time is that of what was read: the write may have been parked anew since the list */
-	if (read_start(s3, op, record, key, &p, &mtime_ns) && p.upload[0] &&
-	    buf_add(ids, p.upload, strlen(p.upload) + 1) != STOW_OK)
+	r = read_start(s3, op, record, key, &p, &mtime_ns, err);
+	if (r != STOW_OK)
+		return r; /* an upload that it may name must not be taken for nobody's */
+	if (p.upload[0] && buf_add(ids, p.upload, strlen(p.upload) + 1) != STOW_OK)
 		return error_nomem(err, "s3.purge");
 	if (mtime_ns > before_ns)
 		return STOW_OK;

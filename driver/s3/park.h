@@ -59,6 +59,10 @@ void park_state(const struct park *, const char *key, uint8_t ret[PARK_STATE]);
 int park_state_check(const void *state, size_t len, const char *key, uint8_t ret_nonce[PARK_NONCE],
                      struct stow_error *);
 
+/* Is the record of the key the one with that nonce? */
+bool park_is(struct s3 *, const struct stow_op *, const char *record, const char *key,
+             const uint8_t nonce[PARK_NONCE]);
+
 /* Takes the record of a key away; STOW_OK also where there is none. */
 int park_remove(struct s3 *, const struct stow_op *, const char *key, struct stow_error *);
 

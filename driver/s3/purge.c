@@ -137,6 +137,11 @@ static int look_at_records(struct s3 *s3, const struct stow_op *op, struct page 
 	return park_purge(s3, op, p->prefix + p->root, p->before_ns, &p->parked, count, err);
 }
 
+static bool may_not_go_on(int status)
+{
+	return status == STOW_ECANCELED || status == STOW_ETIMEOUT || status == STOW_ENOMEM;
+}
+
 static int purge(struct s3 *s3, const struct stow_op *op, struct page *p, uint64_t *count,
                  struct stow_error *err)
 {
@@ -144,6 +149,12 @@ static int purge(struct s3 *s3, const struct stow_op *op, struct page *p, uint64
 		int r = fetch_uploads(s3, op, p, err);
 		const char *at = buf_text(&p->found), *end = at + p->found.len;
 
+		if (r != STOW_OK && !p->looked && !may_not_go_on(r)) {
+			/* a store that lists no uploads: records are all there is to go by */
+			p->before_ns = p->age_ns > 0 ? clock_host_now(s3->host) - p->age_ns
+			                             : INT64_MAX;
+			look_at_records(s3, op, p, count, NULL);
+		}
 		if (r == STOW_OK)
 			r = look_at_records(s3, op, p, count, err);
 		if (r != STOW_OK)

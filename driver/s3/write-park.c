@@ -18,6 +18,7 @@
 #include "common/text.h"
 #include "driver/s3/describe.h"
 #include "driver/s3/park.h"
+#include "driver/s3/probe.h"
 #include "driver/s3/writer.h"
 
 /* ---- parking ---- */
@@ -36,8 +37,9 @@ static void fill_park(const struct writer *w, struct park *p)
 
 /* Puts head, tail and sum.  The tail moves up in its own buffer, which grows by the head. */
 static int put_record(struct writer *w, const struct stow_op *op, const char *record,
-                      const struct buf *head, struct stow_error *err)
+                      const struct buf *head, const uint8_t *nonce, struct stow_error *err)
 {
+	struct stow_put put = { .size = sizeof(put), .length = -1 };
 	size_t len = head->len + w->fill + PARK_SUM, size = w->cap;
 	char *body = w->buf ? budget_grow(w->buf, w->cap, len) : budget_map(len);
 	cleanup_call struct call c = { 0 };
@@ -50,10 +52,15 @@ static int put_record(struct writer *w, const struct stow_op *op, const char *re
 	memmove(body + head->len, body, w->fill);
 	memcpy(body, head->data, head->len);
 	hash_sha256(body, len - PARK_SUM, (uint8_t *)body + len - PARK_SUM);
-	describe_put(&c, w->s3, record, body, len, NULL);
+	/* another has gone on with the same write and parked since: what it parked stays */
+	if (w->record_etag[0] && !(probe_lacks(w->s3) & STOW_CAP_PUT_IF_MATCH))
+		put.if_match = w->record_etag;
+	describe_put(&c, w->s3, record, body, len, &put);
 	c.where = "s3.park";
 	r = call_run(&c, op, err);
-	call_done(&c); /* before the body goes */
+	if (r == STOW_ECHANGED && c.maybe && park_is(w->s3, op, record, w->key, nonce))
+		r = STOW_OK; /* the first answer was lost */
+	call_done(&c);       /* before the body goes */
 	budget_unmap(body, len > size ? len : size);
 	budget_give(&w->s3->budget, BUDGET_WRITE, size);
 	return r;
@@ -84,7 +91,7 @@ static int park(struct writer *w, const struct stow_op *op, void *buf, size_t *r
 	buf_init(&head, PARK_HEAD_MAX);
 	if (park_head(&p, w->key, w->upload.parts, &head) != STOW_OK)
 		return error_nomem(err, "s3.park");
-	r = put_record(w, op, record, &head, err);
+	r = put_record(w, op, record, &head, p.nonce, err);
 	if (r == STOW_OK) {
 		park_state(&p, w->key, buf);
 		*ret_len = PARK_STATE;
@@ -112,6 +119,8 @@ int s3_write_park(void *handle, const struct stow_op *op, void *buf, size_t cap,
 		/* a record that may be there all the same goes when the writer is closed */
 		w->recorded |= (e.flags & STOW_ERROR_MAYBE) != 0;
 		w->recorded_upload |= (e.flags & STOW_ERROR_MAYBE) != 0;
+		/* what another has parked since is not this one's to take away */
+		w->keep = r == STOW_ECHANGED;
 		return writer_fail(w, &e, err);
 	}
 	w->parked = true;
@@ -291,6 +300,7 @@ int writer_resume(struct writer *w, const struct stow_op *op, const struct stow_
 	w->keep = false;
 	w->recorded = w->resumed = true;
 	w->recorded_upload = w->upload.id != NULL;
+	memcpy(w->record_etag, st.etag, sizeof(w->record_etag));
 	*ret_offset = w->taken;
 	return STOW_OK;
 }

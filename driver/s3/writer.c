@@ -91,6 +91,7 @@ static int poll_slots(struct writer *w, const struct stow_op *op, unsigned *ret_
 		}
 		r = s->job.call.status == STOW_OK ? multipart_note(&w->upload, &s->job, err)
 		                                  : error_copy(err, &s->job.call.error);
+		w->upload_gone |= strcmp(s->job.call.code, MULTIPART_GONE) == 0;
 		slot_release(w, s);
 		if (r != STOW_OK)
 			return r;
@@ -382,7 +383,7 @@ static int commit(struct writer *w, const struct stow_op *op, struct stow_stat *
 		r = wait_slots(w, op, 0, err);
 	if (r != STOW_OK)
 		return r;
-	return multipart_complete(&w->upload, op, &w->put, w->taken, ret, err);
+	return multipart_complete(&w->upload, op, &w->put, w->taken, ret, &w->upload_gone, err);
 }
 
 int s3_write_commit(void *handle, const struct stow_op *op, struct stow_stat *ret_stat,
@@ -432,7 +433,7 @@ static int abort_upload(struct writer *w, const struct stow_op *op, bool cut,
 static void take_back(struct writer *w, const struct stow_op *op, bool cut)
 {
 	bool kept = w->resumed && w->failure.status != STOW_OK &&
-	            !error_is_verdict(w->failure.status);
+	            !error_is_verdict(w->failure.status) && !w->upload_gone;
 	struct stow_op mine = op ? *op : (struct stow_op){ .size = sizeof(mine) };
 	int64_t limit = clock_monotonic() + CLOSE_LIMIT;
 	struct stow_error e = { 0 };

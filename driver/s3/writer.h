@@ -42,7 +42,9 @@ struct writer {
 	int64_t recorded_at;
 	size_t recorded_parts;
 	bool recorded_upload; /* the record names the upload, or may */
-	bool keep;            /* write_close leaves the upload alone */
+	char record_etag[80];
+	bool upload_gone; /* the store does not know the upload */
+	bool keep;        /* write_close leaves the upload alone */
 };
 
 /* Latches and returns. */

@@ -24,6 +24,7 @@ const (
 	checkLimit   = 30 * time.Second
 	redirectLife = 20 * time.Minute // as Distribution's own driver
 	contentMost  = 256 << 20        // of GetContent, which Distribution uses for small things
+	hiddenFolder = ".stowage-tmp/"  // of drivers, for what is unfinished
 )
 
 func init() {
@@ -155,11 +156,12 @@ func keyOf(path string) string {
 // isKey tells whether a path that Distribution allows is a key to every driver, too.
 func isKey(key string) bool {
 	for _, component := range strings.Split(key, "/") {
-		if component == "" || len(component) > cdriver.MaxComponent {
+		if component == "" || component == "." || component == ".." ||
+			len(component) > cdriver.MaxComponent {
 			return false
 		}
 	}
-	return len(key) <= cdriver.MaxKey
+	return len(key) <= cdriver.MaxKey && !strings.HasPrefix(key+"/", hiddenFolder)
 }
 
 // below is what the keys of everything under a path begin with.
@@ -257,6 +259,13 @@ func (d *driver) List(ctx context.Context, path string) ([]string, error) {
 
 // Move copies, then removes.
 func (d *driver) Move(ctx context.Context, sourcePath, destPath string) error {
+	if !isKey(keyOf(destPath)) {
+		return storagedriver.InvalidPathError{Path: destPath, DriverName: driverName}
+	}
+	if sourcePath == destPath {
+		_, err := d.c.Stat(ctx, keyOf(sourcePath))
+		return failure(err, sourcePath)
+	}
 	if err := d.c.Copy(ctx, keyOf(sourcePath), keyOf(destPath)); err != nil {
 		return failure(err, sourcePath)
 	}

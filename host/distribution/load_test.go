@@ -144,3 +144,20 @@ func TestLoadedTwice(t *testing.T) {
 		})
 	}
 }
+
+// Drivers of other minors of the ABI, built apart, beside those of today.
+func TestOtherVersions(t *testing.T) {
+	folder := filepath.Join(os.Getenv("STOWAGE_BROKEN_DRIVERS"), "..", "drivers")
+	today := create(t, memoryParameters(t))
+	for _, name := range []string{"older", "newer"} {
+		if _, err := os.Stat(filepath.Join(folder, name+".so")); err != nil {
+			t.Skip("make tests builds them")
+		}
+		d := create(t, map[string]any{paramDriver: name, paramDriverPath: folder})
+		ctx := context.Background()
+		must(t, today.PutContent(ctx, "/file", []byte("of today")))
+		must(t, d.PutContent(ctx, "/file", []byte(name)))
+		mustHold(t, d, "/file", name)
+		mustHold(t, today, "/file", "of today")
+	}
+}

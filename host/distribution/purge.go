@@ -16,6 +16,8 @@ const (
 	purgeFirst = 10 * time.Minute // after the start, so that many starts do not all begin with one
 	purgeEvery = 24 * time.Hour
 	purgeLimit = time.Hour
+	// purgeBelow is where Distribution writes; what lies beside it in a bucket is not ours.
+	purgeBelow = "docker/registry/v2/"
 )
 
 // purger takes away, once a day, unfinished writes that nobody goes on with: those of uploads that
@@ -55,7 +57,7 @@ func (p *purger) run(ctx context.Context, c *cdriver.Driver, age time.Duration) 
 func purgeOnce(ctx context.Context, c *cdriver.Driver, age time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, purgeLimit)
 	defer cancel()
-	count, err := c.PurgeWrites(ctx, "", age)
+	count, err := c.PurgeWrites(ctx, purgeBelow, age)
 	switch {
 	case err == nil && count > 0:
 		logrus.Infof("%s: %d unfinished writes older than %v are gone", driverName, count, age)

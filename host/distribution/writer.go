@@ -186,29 +186,48 @@ func (w *writer) Close() error {
 	return err
 }
 
-// Cancel takes away what was written; after Close, what Close made durable.
+// Cancel takes away what was written; after Close and after a failure, what was made durable before,
+// too.  Where the context ends first, it goes on by itself, for a bounded time.
 func (w *writer) Cancel(ctx context.Context) error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.stop()
 	if w.committed || w.canceled {
+		w.mu.Unlock()
 		return nil
 	}
 	w.canceled = true
-	if w.closed {
-		again, _, err := w.d.c.OpenWriter(ctx, keyOf(w.path), true)
-		if err == nil {
-			again.Close(dropLimit)
-		}
-		if cdriver.Is(err, cdriver.NotFound) {
-			err = nil
-		}
-		return failure(err, w.path)
+	done := make(chan error, 1)
+	go func() {
+		defer w.mu.Unlock()
+		done <- w.takeAway(ctx)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	w.settle(ctx)
-	w.w.Close(dropLimit)
-	w.abort()
-	return nil
+}
+
+func (w *writer) takeAway(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropLimit)
+	defer cancel()
+	if !w.closed {
+		w.settle(ctx)
+		w.w.Close(dropLimit)
+		w.abort()
+		if w.failed == nil {
+			return nil
+		}
+	}
+	again, _, err := w.d.c.OpenWriter(limited, keyOf(w.path), true)
+	if err == nil {
+		again.Close(dropLimit)
+	}
+	if cdriver.Is(err, cdriver.NotFound) {
+		err = nil
+	}
+	return failure(err, w.path)
 }
 
 // Commit makes the object visible.

@@ -5,9 +5,11 @@ package stowage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 )
@@ -213,22 +215,104 @@ func TestCloseWithOpenHandles(t *testing.T) {
 	})
 }
 
-// The background purge takes unfinished writes that are old enough, and no others.
+// The background purge takes unfinished writes of Distribution that are old enough, and no others.
 func TestPurge(t *testing.T) {
 	eachDriver(t, func(t *testing.T, params map[string]any) {
 		d := create(t, params)
 		ctx := context.Background()
-		w := openWriter(t, d, "/file", false)
+		const path, other = "/docker/registry/v2/file", "/other/file"
+		w := openWriter(t, d, other, false)
+		write(t, w, "of another program")
+		must(t, w.Close())
+		w = openWriter(t, d, path, false)
 		write(t, w, "something")
 		must(t, w.Close())
 		purgeOnce(ctx, d.d.c, defaultPurgeAge)
-		w = openWriter(t, d, "/file", true)
+		w = openWriter(t, d, path, true)
 		if w.Size() != 9 {
 			t.Errorf("size %d", w.Size())
 		}
 		must(t, w.Close())
 		purgeOnce(ctx, d.d.c, 0)
-		_, err := d.Writer(ctx, "/file", true)
-		mustBeMissing(t, err, "/file")
+		_, err := d.Writer(ctx, path, true)
+		mustBeMissing(t, err, path)
+		w = openWriter(t, d, other, true)
+		must(t, w.Cancel(ctx))
+	})
+}
+
+// A writer that nobody closed, of a request that is over, does not put what it knew over what
+// another has made durable since.
+func TestOlderWriterComesLate(t *testing.T) {
+	d := create(t, needS3(t))
+	w := openWriter(t, d, "/late", false)
+	write(t, w, "acknowledged")
+	must(t, w.Close())
+	old, young := openWriter(t, d, "/late", true), openWriter(t, d, "/late", true)
+	write(t, old, "xy")
+	write(t, young, strings.Repeat("z", 100))
+	must(t, young.Close())
+	if err := old.Close(); err == nil {
+		t.Error("what came later was replaced")
+	}
+	w = openWriter(t, d, "/late", true)
+	if w.Size() != 112 {
+		t.Errorf("goes on at %d, not 112", w.Size())
+	}
+	must(t, w.Cancel(context.Background()))
+}
+
+// late is a context whose deadline has passed without a word: what a call in C then fails of.
+type late struct{ context.Context }
+
+func (late) Deadline() (time.Time, bool) { return time.Unix(1, 0), true }
+
+// After a call that failed, Close keeps what was durable before, and Cancel takes that away, too.
+func TestCancelAfterFailure(t *testing.T) {
+	eachDriver(t, func(t *testing.T, params map[string]any) {
+		d := create(t, params)
+		for _, cancel := range []bool{false, true} {
+			w := openWriter(t, d, "/failing", false)
+			write(t, w, "before")
+			must(t, w.Close())
+			w = openWriter(t, d, "/failing", true)
+			w.(*writer).calls = late{context.Background()}
+			if _, err := w.Write([]byte("more")); err == nil {
+				t.Fatal("no failure")
+			}
+			if cancel {
+				must(t, w.Cancel(context.Background()))
+			} else {
+				_ = w.Close()
+			}
+			w, err := d.Writer(context.Background(), "/failing", true)
+			switch {
+			case cancel:
+				mustBeMissing(t, err, "/failing")
+			case err != nil || w.Size() != 6:
+				t.Errorf("%v", err)
+			default:
+				must(t, w.Cancel(context.Background()))
+			}
+		}
+	})
+}
+
+// To the same path nothing is moved, and nothing lost.
+func TestMoveToItself(t *testing.T) {
+	eachDriver(t, func(t *testing.T, params map[string]any) {
+		d := create(t, params)
+		ctx := context.Background()
+		must(t, d.PutContent(ctx, "/same", []byte("content")))
+		must(t, d.Move(ctx, "/same", "/same"))
+		mustHold(t, d, "/same", "content")
+		mustBeMissing(t, d.Move(ctx, "/none", "/none"), "/none")
+		for _, path := range []string{"/a/../b", "/.stowage-tmp/x"} {
+			var invalid storagedriver.InvalidPathError
+			if err := d.Move(ctx, "/same", path); !errors.As(err, &invalid) || invalid.Path != path {
+				t.Errorf("%v", err)
+			}
+		}
+		mustHold(t, d, "/same", "content")
 	})
 }

@@ -49,6 +49,7 @@ REFUSED = {
     "long-summary": TEXTS,
     "no-entry": r"is no driver of major 1: it has no stow_driver_v1\(\)",
     "null-entry": r"stow_driver_v1\(\) gave no table",
+    "half-table": r"its table has \d+ bytes, which ends inside of a call",
     "short-table": r"its table has \d+ bytes, ABI 1 begins with \d+",
     "no-size": r"its table has 0 bytes, ABI 1 begins with \d+",
     "no-options": "has no option table",

@@ -156,6 +156,60 @@ def a_part_is_never_written_twice():
     tap.equal(len(numbers), len(set(numbers)))
 
 
+# ---- parked writes whose record or upload is in trouble ----
+
+DAY = 24 * 3600
+
+
+@tap.test
+def a_record_that_cannot_be_read_protects_its_upload():
+    """Its upload is older than the age, its last change is not: one failure must not cost it."""
+    fake, bucket, d = setup(maxretries=0)
+    d.must("park", "k", 12 * MIB, MIB)
+    upload, = fake.bucket(bucket).uploads.values()
+    upload.begun -= 8 * DAY
+    fake.fault(operation="GetObject", key="*.stowage-tmp/*", status=503, code="SlowDown")
+    tap.ok(d("purge", "", 7 * DAY).status != "OK", "the purge succeeded")
+    tap.equal(len(fake.bucket(bucket).uploads), 1)
+    tap.equal(d.must("purge", "", 7 * DAY)["count"], "0")
+    d.must("resume", "k", 20 * MIB, MIB, "newest")
+
+
+@tap.test
+def a_record_whose_upload_is_gone_is_forgotten():
+    """Aborted by somebody, or completed by a process that died right after: going on fails once,
+    then a write can begin anew."""
+    fake, bucket, d = setup(maxretries=0)
+    for size in (13 * MIB, 30 * MIB):  # found out at the Complete, and at a part
+        d.must("park", "k", 12 * MIB, MIB)
+        fake.bucket(bucket).uploads.clear()
+        result = d("resume", "k", size, MIB, "newest")
+        tap.ok(result.status == "EIO" and "NoSuchUpload" in result["message"], f"{result}")
+        tap.equal(d("resume", "k", size, MIB, "newest").status, "ENOTFOUND")
+    tap.equal(fake.objects(bucket), {})
+
+
+@tap.cases(not_offered=(501, "NotImplemented"), denied=(403, "AccessDenied"))
+def records_are_purged_where_uploads_are_not_listed(status, code):
+    fake, bucket, d = setup(maxretries=0)
+    d.must("park", "k", 12 * MIB, MIB)
+    fake.fault(operation="ListMultipartUploads", times=None, status=status, code=code)
+    d("purge", "", 7 * DAY)
+    tap.equal(len(fake.objects(bucket)), 1, "a young record")
+    tap.ok(d("purge", "", 0).status != "OK", "it must be said that uploads are not purged")
+    tap.equal((fake.objects(bucket), fake.bucket(bucket).uploads), ({}, {}))
+
+
+@tap.test
+def a_failed_part_leaves_what_was_parked():
+    fake, bucket, d = setup(maxretries=0)
+    d.must("park", "k", 12 * MIB, MIB)
+    fake.fault(operation="UploadPart", status=500, code="InternalError")
+    tap.equal(d("resume", "k", 40 * MIB, MIB, "newest").status, "EIO")
+    tap.equal(d.must("resume", "k", 40 * MIB, MIB, "newest")["offset"], str(12 * MIB))
+    tap.ok(fake.objects(bucket)["k"] == pattern(40 * MIB), "bytes")
+
+
 # ---- listings ----
 
 @tap.test

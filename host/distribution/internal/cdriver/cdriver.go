@@ -11,6 +11,7 @@ package cdriver
 #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -I${SRCDIR}/../../../../include -I${SRCDIR}/../../../..
 #cgo CFLAGS: -O2 -g -fno-common -fvisibility=hidden -Wall
 #cgo LDFLAGS: -ldl -lpthread
+#include <malloc.h>
 #include <stdlib.h>
 #include "shim.h"
 */
@@ -282,4 +283,10 @@ func contextError(ctx context.Context) error {
 // pointer is the first byte of data, or nil.
 func pointer(data []byte) unsafe.Pointer {
 	return unsafe.Pointer(unsafe.SliceData(data))
+}
+
+// Allocated is how many bytes malloc has given out in this process, for tests.
+func Allocated() int64 {
+	info := C.mallinfo2()
+	return int64(info.uordblks) + int64(info.hblkhd)
 }

@@ -29,7 +29,7 @@ const (
 // firstGet is the room that a small object is first given; getTries how often one may grow under
 // the reads.
 const (
-	firstGet = 4 << 10
+	firstGet = 64 << 10
 	getTries = 4
 )
 
