@@ -10,7 +10,7 @@
 //	    bucket: images
 //	    region: eu-central-1
 //
-// It promises the semantics of Distribution's own driver on the same bucket, with no request more for what a push and a
-// pull read and write.
+// It promises the semantics of Distribution's own driver on the same bucket, with no request more
+// for what pushes and pulls read and write.
 // It must not know what the paths mean: repositories, blobs and uploads are Distribution's.
 package stowage
