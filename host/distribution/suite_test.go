@@ -69,13 +69,14 @@ func eachDriver(t *testing.T, test func(t *testing.T, params map[string]any)) {
 }
 
 // runSuite runs no two suites side by side: upstream's tests share one buffer of random bytes, and
-// some of them append to slices of it.
+// some of them append to slices of it, so that what the others compare would differ.
 func runSuite(t *testing.T, params map[string]any) {
 	d := create(t, params)
 	testsuites.Driver(t, func() (storagedriver.StorageDriver, error) { return d, nil }, false)
 }
 
-// TestSuiteMemory leaves the stream of 5 GiB out, which is what -short does.
+// TestSuiteMemory is always -short: without the stream of 5 GiB, which would lie in memory, and with
+// 8 streams of 8 MiB and 10 MiB read side by side, where the others have 32 of 32 MiB and 128 MiB.
 func TestSuiteMemory(t *testing.T) {
 	if testing.Short() {
 		runSuite(t, memoryParameters(t))
