@@ -67,7 +67,7 @@ def command(name, env, *args):
 
 
 def last_words(said):
-    """Of a package that died, which tests were under way and the first of the stacks, where the
+    """Of a package that died, which test was under way and the first of the stacks, where the
     cause stands; else the end of what it said."""
     for at, text in enumerate(said):
         if text.startswith(("fatal error:", "panic:", "SIG")):
