@@ -29,6 +29,11 @@ int64_t clock_real(void)
 	return read_clock(CLOCK_REALTIME);
 }
 
+int64_t clock_boottime(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
 int64_t clock_host_now(const struct stow_host *host)
 {
 	return host && host->now_ns ? host->now_ns(host->arg) : clock_real();

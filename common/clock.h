@@ -12,6 +12,7 @@
 
 int64_t clock_monotonic(void); /* CLOCK_MONOTONIC, ns */
 int64_t clock_real(void);      /* CLOCK_REALTIME, ns */
+int64_t clock_boottime(void);  /* CLOCK_BOOTTIME, ns: goes on while the machine sleeps */
 /* The host's now_ns where it has one, else clock_real. host may be NULL. */
 int64_t clock_host_now(const struct stow_host *host);
 

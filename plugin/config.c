@@ -35,6 +35,18 @@ static const struct stow_option delete_options[] = {
 	{ NULL, 0, 0, NULL, NULL },
 };
 
+static const struct stow_option cache_options[] = {
+	{ "size", STOW_OPTION_SIZE, 0, "64M",
+	  "memory for what was seen in the store: descriptors, manifests, small blobs; 0: none" },
+	{ "entries", STOW_OPTION_COUNT, 0, "100000", "how many of them at most" },
+	{ "age", STOW_OPTION_TIME, 0, "60s",
+	  "how long one is good, from the start of the read that saw it" },
+	{ "blob", STOW_OPTION_SIZE, 0, "64K", "the largest blob whose bytes are kept" },
+	{ "verify", STOW_OPTION_BOOL, 0, "yes",
+	  "whether blobs are checked against their digest as they are served" },
+	{ NULL, 0, 0, NULL, NULL },
+};
+
 static void free_section(struct config_section *s)
 {
 	size_t i;
@@ -94,6 +106,8 @@ int stow_config_new(struct stow_config **ret, struct stow_error *err)
 		r = stow_config_section(c, "uploads", uploads_options, err);
 	if (r == STOW_OK)
 		r = stow_config_section(c, "delete", delete_options, err);
+	if (r == STOW_OK)
+		r = stow_config_section(c, "cache", cache_options, err);
 	if (r != STOW_OK) {
 		stow_config_free(c);
 		return r;

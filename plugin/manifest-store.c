@@ -17,7 +17,7 @@
 
 struct stow_manifest {
 	struct stow_descriptor descriptor;
-	void *data;
+	struct cache_bytes *bytes;
 };
 
 const struct stow_descriptor *stow_manifest_descriptor(const struct stow_manifest *manifest)
@@ -27,14 +27,14 @@ const struct stow_descriptor *stow_manifest_descriptor(const struct stow_manifes
 
 const void *stow_manifest_data(const struct stow_manifest *manifest)
 {
-	return manifest->data;
+	return manifest->bytes->data;
 }
 
 void stow_manifest_free(struct stow_manifest *manifest)
 {
 	if (!manifest)
 		return;
-	free(manifest->data);
+	cache_bytes_unref(manifest->bytes);
 	free(manifest);
 }
 
@@ -63,28 +63,58 @@ static int resolve(struct stow_registry *registry, const struct stow_op *op, con
 	return status == STOW_OK ? tag_read(registry, op, name, reference, ret, err) : status;
 }
 
+/* The revision's bytes, verified, from the cache or the store. */
+static int get_bytes(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                     const struct digest *digest, struct cache_bytes **ret, struct stow_error *err)
+{
+	struct cache_entry entry = { .size = 0 };
+	cleanup_free void *data = NULL;
+	struct cache_read read;
+	size_t len = 0;
+	int status;
+
+	if (cache_get(registry->cache, CACHE_MANIFEST, name, digest, &entry)) {
+		*ret = entry.bytes;
+		return STOW_OK;
+	}
+	read = cache_read_begin(registry->cache);
+	status = revision_read(registry, op, name, digest, &data, &len, err);
+	if (status != STOW_OK)
+		return status;
+	*ret = cache_bytes_new(data, len);
+	if (!*ret)
+		return error_nomem(err, "manifest.get");
+	cache_fill(registry->cache, read, CACHE_MANIFEST, name, digest,
+	           (struct cache_entry){ .size = (int64_t)len,
+	                                 .target = *digest,
+	                                 .bytes = cache_bytes_ref(*ret) });
+	return STOW_OK;
+}
+
+static void cleanup_manifest(struct stow_manifest **manifest)
+{
+	stow_manifest_free(*manifest);
+}
+
 int stow_manifest_get(struct stow_registry *registry, const struct stow_op *op, const char *name,
                       const char *reference, struct stow_manifest **ret, struct stow_error *err)
 {
-	cleanup_free struct stow_manifest *manifest = calloc(1, sizeof(*manifest));
-	cleanup_free void *data = NULL;
+	cleanup(cleanup_manifest) struct stow_manifest *manifest = calloc(1, sizeof(*manifest));
 	enum manifest_kind kind;
 	struct digest digest;
-	size_t len;
 	int status;
 
 	if (!manifest)
 		return error_nomem(err, "manifest.get");
 	status = resolve(registry, op, name, reference, &digest, err);
 	if (status == STOW_OK)
-		status = revision_read(registry, op, name, &digest, &data, &len, err);
+		status = get_bytes(registry, op, name, &digest, &manifest->bytes, err);
 	if (status != STOW_OK)
 		return status;
-	status = manifest_recognise(&kind, data, len, err);
+	status = manifest_recognise(&kind, manifest->bytes->data, manifest->bytes->len, err);
 	if (status != STOW_OK)
 		return error_prefix(err, status, "%s@%s", name, digest.text);
-	describe(&manifest->descriptor, &digest, len, kind);
-	manifest->data = take(data);
+	describe(&manifest->descriptor, &digest, manifest->bytes->len, kind);
 	*ret = take(manifest);
 	return STOW_OK;
 }
@@ -131,7 +161,7 @@ static int verify_references(struct stow_registry *registry, const struct stow_o
 		if (!manifest->references[i].elsewhere)
 			presences[n++].digest = &manifest->references[i].digest;
 	}
-	status = presence_check(registry->store, op, push->name,
+	status = presence_check(registry->store, registry->cache, op, push->name,
 	                        is_index ? LAYOUT_REVISIONS : LAYOUT_LAYERS, presences, n, err);
 	n = 0;
 	for (size_t i = 0; i < manifest->n && status == STOW_OK; i++) {
@@ -192,6 +222,8 @@ static int store(struct stow_registry *registry, const struct stow_op *op, const
 	int status;
 
 	status = revision_write_data(registry, op, &push->digest, data, len, err);
+	if (status == STOW_OK)
+		registry_saw_data(registry, &push->digest, (int64_t)len);
 	if (status == STOW_OK)
 		status = repository_lock_shared(&registry->locks, op, push->name, &lock, err);
 	if (status != STOW_OK)

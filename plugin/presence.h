@@ -8,6 +8,7 @@
 #ifndef PLUGIN_PRESENCE_H
 #define PLUGIN_PRESENCE_H
 
+#include "plugin/cache.h"
 #include "plugin/digest.h"
 #include "plugin/layout.h"
 #include "plugin/store.h"
@@ -19,10 +20,11 @@ struct presence {
 	struct digest target;        /* out, where present: what the link names */
 };
 
-/* STOW_OK when each is answered; anything else: the store could not be asked, or a link is
+/* Links are always read; data that the cache saw is not asked for, and what is missing is cleared
+ * there. STOW_OK when each is answered; anything else: the store could not be asked, or a link is
  * corrupt. */
-int presence_check(struct stow_store *, const struct stow_op *, const char *name, enum layout_room,
-                   struct presence *, size_t n, struct stow_error *);
+int presence_check(struct stow_store *, struct cache *, const struct stow_op *, const char *name,
+                   enum layout_room, struct presence *, size_t n, struct stow_error *);
 
 /* The size of a digest's data. STOW_ENOTFOUND also where an empty object stands in for what is
  * not empty. */

@@ -6,6 +6,7 @@
 #include "plugin/tag.h"
 
 #include "common/error.h"
+#include "common/text.h"
 #include "plugin/link.h"
 #include "plugin/listing.h"
 #include "plugin/name.h"
@@ -16,6 +17,16 @@ static int unknown(const char *where, const char *name, const char *tag, struct 
 	return error_set(err, STOW_ENOTFOUND, where, "%s has no tag %s", name, tag);
 }
 
+static int read_current(void *arg, const struct stow_op *op, const char *text, struct digest *ret,
+                        struct stow_error *err)
+{
+	const struct stow_registry *registry = arg;
+	struct layout_key key;
+
+	(void)text_copy(key.text, sizeof(key.text), text);
+	return link_read(registry->store, op, &key, NULL, ret, err);
+}
+
 int tag_read(struct stow_registry *registry, const struct stow_op *op, const char *name,
              const char *tag, struct digest *ret, struct stow_error *err)
 {
@@ -23,7 +34,8 @@ int tag_read(struct stow_registry *registry, const struct stow_op *op, const cha
 	int status;
 
 	layout_tag_current(&key, name, tag);
-	status = link_read(registry->store, op, &key, NULL, ret, err);
+	status = tag_group_read(&registry->tag_groups, op, key.text, read_current, registry, ret,
+	                        err);
 	return status == STOW_ENOTFOUND ? unknown("tag.get", name, tag, err) : status;
 }
 

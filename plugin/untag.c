@@ -392,7 +392,9 @@ int stow_manifest_delete_tagged(struct stow_registry *registry, const struct sto
 		status = repository_lock_alone(&registry->locks, op, name, &lock, err);
 	if (status != STOW_OK)
 		return status;
+	cache_clear(registry->cache, CACHE_MANIFEST, name, &digest);
 	status = delete_locked(registry, op, name, &digest, err);
+	cache_clear(registry->cache, CACHE_MANIFEST, name, &digest);
 	repository_unlock(lock);
 	return status;
 }

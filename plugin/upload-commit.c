@@ -179,8 +179,8 @@ static int already_done(struct stow_upload *upload, const struct stow_op *op,
 	struct presence presence = { .digest = &upload->digest };
 	int status;
 
-	status = presence_check(upload->registry->store, op, upload->name, LAYOUT_LAYERS, &presence,
-	                        1, err);
+	status = presence_check(upload->registry->store, upload->registry->cache, op, upload->name,
+	                        LAYOUT_LAYERS, &presence, 1, err);
 	if (status != STOW_OK)
 		return status;
 	if (presence.present && presence.size == upload->token.offset)
@@ -286,6 +286,7 @@ int stow_upload_commit(struct stow_upload *upload, const struct stow_op *op,
 		fault.status = STOW_EIO; /* the store's fault, not the client's */
 	if (status != STOW_OK)
 		return error_copy(err, &fault);
+	registry_saw_data(upload->registry, &upload->digest, size);
 	blob_describe(ret, &upload->digest, size);
 	return STOW_OK;
 }

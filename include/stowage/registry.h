@@ -45,6 +45,18 @@ STOW_EXPORT int stow_registry_open(struct stow_store *, const struct stow_config
                                    struct stow_error *);
 STOW_EXPORT void stow_registry_close(struct stow_registry *);
 
+/* What this process remembers of the store ([cache]), since the registry was opened. */
+struct stow_cache_statistics {
+	uint64_t hits, misses;
+	uint64_t fills;      /* entries made */
+	uint64_t drops;      /* not made: cleared meanwhile, seen later already, too large */
+	uint64_t evictions;  /* went for want of room */
+	uint64_t mismatches; /* data in the store that was not that of its digest */
+	uint64_t entries, bytes;
+	uint64_t reserved[8];
+};
+STOW_EXPORT void stow_cache_statistics(struct stow_registry *, struct stow_cache_statistics *ret);
+
 /* ---- grammar (OCI distribution-spec, "Pulling manifests") ---- */
 
 /* [a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/...)*, at most 255 bytes */
@@ -68,7 +80,8 @@ STOW_EXPORT int stow_blob_open(struct stow_registry *, const struct stow_op *, c
                                struct stow_reader **ret_reader, struct stow_descriptor *ret,
                                struct stow_error *);
 /* What is ready; *ret_len 0 at the end. STOW_ECORRUPT where the data ends before the size that was
- * told; the bytes are not hashed here. */
+ * told, and, unless [cache] verify = no, in place of the last bytes of a whole blob that is not
+ * that of its digest. */
 STOW_EXPORT int stow_reader_read(struct stow_reader *, const struct stow_op *, void *buf,
                                  size_t cap, size_t *ret_len, struct stow_error *);
 STOW_EXPORT void stow_reader_close(struct stow_reader *);

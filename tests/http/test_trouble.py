@@ -3,6 +3,7 @@
 """A store in trouble: unreachable at the start or later, silent, a full disk, a read-only folder.
 The client learns what it can use, the log has the cause, reads go on."""
 
+import http.client
 import os
 import resource
 import shutil
@@ -75,6 +76,40 @@ def store_goes_and_comes_back():
     tap.equal((reply.status, reply.codes), (503, ["UNAVAILABLE"]))
     minio.start()
     tap.ok(client.blob("a/b", DIGEST).body == BLOB, "served again")
+
+
+def damaged(**more):
+    """A server with a blob in a folder whose bytes rot: (server, path of the data)."""
+    server = stowage.Server(env=more).start()
+    tap.defer(server.stop)
+    registry.Client(server).push_blob("a/b", BLOB)
+    digits = DIGEST.partition(":")[2]
+    path = os.path.join(server.data, "docker/registry/v2/blobs/sha256", digits[:2], digits, "data")
+    with open(path, "r+b") as f:
+        f.seek(500_000)
+        f.write(bytes([BLOB[500_000] ^ 1]))
+    return server
+
+
+@tap.test
+def rotten_data_breaks_the_connection():
+    """The last bytes are not sent; a range of it is none the wiser."""
+    server = damaged()
+    try:
+        answer = registry.Client(server).blob("a/b", DIGEST)
+        raise AssertionError(f"served as if it were whole: {len(answer.body)} bytes")
+    except http.client.IncompleteRead as e:
+        tap.ok(len(e.partial) < len(BLOB), f"{len(e.partial)} bytes")
+    tap.ok("its bytes are sha256:" in server.log(), server.log())
+    registry.Client(server).request("GET", f"/v2/a/b/blobs/{DIGEST}", expect=206,
+                                    headers={"Range": "bytes=0-99"})
+
+
+@tap.test
+def rotten_data_is_served_where_the_store_is_trusted():
+    server = damaged(STOWAGE_CACHE_VERIFY="no")
+    answer = registry.Client(server).blob("a/b", DIGEST)
+    tap.equal((len(answer.body), answer.body == BLOB), (len(BLOB), False))
 
 
 def stalling(**more):

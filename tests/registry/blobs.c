@@ -131,25 +131,27 @@ static void test_missing_data(void **state)
 	struct stow_reader *reader = NULL;
 	char digest[] = "sha256:" HELLO, path[2048];
 
-	push_blob(f, "a", "hello", 5, digest);
 	for (int i = 0; i < 2; i++) {
+		const char *name = i == 0 ? "a" : "c";
+
+		push_blob(f, name, "hello", 5, digest);
 		path_of(f, data, path);
 		assert_int_equal(unlink(path), 0);
 		if (i == 1)
 			write_object(f, data, "", 0);
-		assert_int_equal(stat_blob(f, "a", digest), STOW_ENOTFOUND);
-		assert_int_equal(stow_blob_open(f->registry, &f->op, "a", digest, 0, -1, &reader,
+		assert_int_equal(stat_blob(f, name, digest), STOW_ENOTFOUND);
+		assert_int_equal(stow_blob_open(f->registry, &f->op, name, digest, 0, -1, &reader,
 		                                &descriptor, &f->err),
 		                 STOW_ENOTFOUND);
-		assert_int_equal(stow_blob_open(f->registry, &f->op, "a", digest, 3, -1, &reader,
+		assert_int_equal(stow_blob_open(f->registry, &f->op, name, digest, 3, -1, &reader,
 		                                &descriptor, &f->err),
 		                 STOW_ENOTFOUND);
-		assert_int_equal(stow_blob_mount(f->registry, &f->op, "b", "a", digest, &descriptor,
-		                                 &f->err),
+		assert_int_equal(stow_blob_mount(f->registry, &f->op, "b", name, digest,
+		                                 &descriptor, &f->err),
 		                 STOW_ENOTFOUND);
 		assert_false(exists(f, V2 "repositories/b/_layers/sha256/" HELLO "/link"));
-		push_blob(f, "a", "hello", 5, digest);
-		check_blob(f, "a", digest, "hello", 5);
+		push_blob(f, name, "hello", 5, digest);
+		check_blob(f, name, digest, "hello", 5);
 	}
 }
 
