@@ -17,6 +17,10 @@ _Static_assert(sizeof(LAYOUT_REPOSITORIES) + STOW_NAME_MAX + sizeof("/_manifests
                                sizeof("/link") <=
                        LAYOUT_KEY_MAX,
                "the longest key fits");
+_Static_assert(sizeof(LAYOUT_REPOSITORIES) + STOW_NAME_MAX + sizeof("/_stowage/referrers/") +
+                               2 * (STOW_DIGEST_MAX + 1) + sizeof("/descriptor") <=
+                       LAYOUT_KEY_MAX,
+               "and so does a referrer's");
 
 static const char *room_path(enum layout_room room)
 {
@@ -79,6 +83,22 @@ void layout_upload_prefix(struct layout_key *ret, const char *name, const char *
 	                  LAYOUT_REPOSITORIES "%s/_stowage/uploads/%s/", name, uuid);
 }
 
+void layout_referrers_prefix(struct layout_key *ret, const char *name, const struct digest *subject)
+{
+	(void)text_format(ret->text, sizeof(ret->text),
+	                  LAYOUT_REPOSITORIES "%s/_stowage/referrers/%s/%s/", name,
+	                  hash_name(subject->algorithm), digest_hex(subject));
+}
+
+void layout_referrer(struct layout_key *ret, const char *name, const struct digest *subject,
+                     const struct digest *referrer)
+{
+	(void)text_format(ret->text, sizeof(ret->text),
+	                  LAYOUT_REPOSITORIES "%s/_stowage/referrers/%s/%s/%s/%s/descriptor", name,
+	                  hash_name(subject->algorithm), digest_hex(subject),
+	                  hash_name(referrer->algorithm), digest_hex(referrer));
+}
+
 void layout_manifests_prefix(struct layout_key *ret, const char *name)
 {
 	(void)text_format(ret->text, sizeof(ret->text), LAYOUT_REPOSITORIES "%s/_manifests/", name);
@@ -111,20 +131,18 @@ bool layout_is_current(const char *rest, size_t *ret_tag_len)
 	return p && strcmp(p, "current/link") == 0;
 }
 
-bool layout_is_index(const char *rest, size_t *ret_tag_len, struct digest *ret)
+/* "<algorithm>/<hex>" and the ending, all of p. */
+static bool read_digest(const char *p, const char *ending, struct digest *ret)
 {
-	const char *p = skip_tag(rest, ret_tag_len), *end;
 	char text[STOW_DIGEST_MAX + 1];
 	char *slash;
-	size_t len;
+	size_t len = strlen(p);
 
-	if (!p || !text_starts(p, "index/") || !text_ends(p, "/link"))
+	if (!text_ends(p, ending))
 		return false;
-	p += strlen("index/");
-	end = p + strlen(p) - strlen("/link");
-	if (end <= p || end - p > STOW_DIGEST_MAX)
+	len -= strlen(ending);
+	if (len > STOW_DIGEST_MAX)
 		return false;
-	len = (size_t)(end - p);
 	memcpy(text, p, len);
 	text[len] = '\0';
 	slash = strchr(text, '/');
@@ -132,6 +150,18 @@ bool layout_is_index(const char *rest, size_t *ret_tag_len, struct digest *ret)
 		return false;
 	*slash = ':';
 	return digest_parse(ret, text, len);
+}
+
+bool layout_is_index(const char *rest, size_t *ret_tag_len, struct digest *ret)
+{
+	const char *p = skip_tag(rest, ret_tag_len);
+
+	return p && text_starts(p, "index/") && read_digest(p + strlen("index/"), "/link", ret);
+}
+
+bool layout_is_referrer(const char *rest, struct digest *ret)
+{
+	return read_digest(rest, "/descriptor", ret);
 }
 
 /* Sixteen lower-case hex digits, as layout_segment writes them. */

@@ -35,10 +35,16 @@ void layout_tag_index(struct layout_key *ret, const char *name, const char *tag,
 void layout_segment(struct layout_key *ret, const char *name, const char *uuid,
                     const struct segment_id *);
 
+/* The descriptor of a referrer, under its subject's digest. */
+void layout_referrer(struct layout_key *ret, const char *name, const struct digest *subject,
+                     const struct digest *referrer);
+
 /* Prefixes for listings; each ends so that no sibling shares it. */
 void layout_tags_prefix(struct layout_key *ret, const char *name);
 void layout_tag_prefix(struct layout_key *ret, const char *name, const char *tag);
 void layout_upload_prefix(struct layout_key *ret, const char *name, const char *uuid);
+void layout_referrers_prefix(struct layout_key *ret, const char *name,
+                             const struct digest *subject);
 /* Tags and revisions: what makes a repository one. */
 void layout_manifests_prefix(struct layout_key *ret, const char *name);
 
@@ -48,6 +54,8 @@ void layout_manifests_prefix(struct layout_key *ret, const char *name);
 bool layout_is_current(const char *rest, size_t *ret_tag_len);
 /* "<tag>/index/<algorithm>/<hex>/link" */
 bool layout_is_index(const char *rest, size_t *ret_tag_len, struct digest *ret);
+/* "<algorithm>/<hex>/descriptor" */
+bool layout_is_referrer(const char *rest, struct digest *ret);
 /* "<start>-<parent nonce>-<nonce>" */
 bool layout_is_segment(const char *rest, struct segment_id *ret);
 /* Behind LAYOUT_REPOSITORIES: "<name>/_<room>/..."; the room begins at ret_room. */

@@ -11,6 +11,7 @@
 #include "plugin/manifest.h"
 #include "plugin/name.h"
 #include "plugin/presence.h"
+#include "plugin/referrer.h"
 #include "plugin/registry.h"
 #include "plugin/revision.h"
 #include "plugin/tag.h"
@@ -215,6 +216,30 @@ static int verify(struct stow_registry *registry, const struct stow_op *op, stru
 	return status;
 }
 
+/* Before the revision's link: a list of referrers looks at that. */
+static int index_subject(struct stow_registry *registry, const struct stow_op *op,
+                         const struct push *push, const void *data, size_t len,
+                         struct stow_error *err)
+{
+	cleanup_free char *descriptor = referrer_descriptor(push->manifest.kind, &push->digest,
+	                                                    data, len);
+
+	if (!descriptor)
+		return error_nomem(err, "manifest.put");
+	return referrer_write(registry, op, push->name, &push->manifest.subject, &push->digest,
+	                      descriptor, err);
+}
+
+int stow_manifest_subject(const void *data, size_t len, char *ret)
+{
+	struct digest subject;
+
+	if (!manifest_subject(&subject, data, len))
+		return STOW_ENOTFOUND;
+	(void)text_copy(ret, STOW_DIGEST_MAX + 1, subject.text);
+	return STOW_OK;
+}
+
 static int store(struct stow_registry *registry, const struct stow_op *op, const struct push *push,
                  const void *data, size_t len, struct stow_error *err)
 {
@@ -222,6 +247,8 @@ static int store(struct stow_registry *registry, const struct stow_op *op, const
 	int status;
 
 	status = revision_write_data(registry, op, &push->digest, data, len, err);
+	if (status == STOW_OK && push->manifest.has_subject)
+		status = index_subject(registry, op, push, data, len, err);
 	if (status == STOW_OK)
 		registry_saw_data(registry, &push->digest, (int64_t)len);
 	if (status == STOW_OK)

@@ -311,7 +311,7 @@ static enum manifest_kind agree_on_kind(const json_t *root, const char *said,
 	return kind;
 }
 
-static void check_common(const json_t *root, struct stow_faults *faults)
+static void check_common(struct manifest *ret, const json_t *root, struct stow_faults *faults)
 {
 	const json_t *version = json_object_get(root, "schemaVersion");
 	const json_t *subject = json_object_get(root, "subject");
@@ -321,7 +321,9 @@ static void check_common(const json_t *root, struct stow_faults *faults)
 	if (!json_is_integer(version) || json_integer_value(version) != 2)
 		faults_add(faults, STOW_FAULT_INVALID, NULL, "schemaVersion is not 2");
 	if (is_given(subject))
-		(void)read_descriptor(&reference, subject, "subject", faults);
+		ret->has_subject = read_descriptor(&reference, subject, "subject", faults);
+	if (ret->has_subject)
+		ret->subject = reference.digest;
 	if (is_given(type) && !json_is_string(type))
 		faults_add(faults, STOW_FAULT_INVALID, NULL, "artifactType is not a string");
 }
@@ -340,7 +342,7 @@ int manifest_parse(struct manifest *ret, const char *media_type, const void *dat
 	}
 	root = load(data, len, faults);
 	if (root) {
-		check_common(root, faults);
+		check_common(&manifest, root, faults);
 		manifest.kind = agree_on_kind(root, media_type, faults);
 	}
 	if (manifest.kind && manifest_is_index(manifest.kind))
@@ -388,6 +390,20 @@ int manifest_recognise(enum manifest_kind *ret, const void *data, size_t len,
 		                 type);
 	*ret = kind_of(type);
 	return STOW_OK;
+}
+
+bool manifest_subject(struct digest *ret, const void *data, size_t len)
+{
+	cleanup(release) json_t *root = NULL;
+	const json_t *digest;
+	json_error_t error;
+
+	if (json_scan(data, len, MANIFEST_DEPTH_MAX, MANIFEST_VALUES_MAX))
+		return false;
+	root = json_loadb(data, len, JSON_ALLOW_NUL, &error);
+	digest = json_object_get(json_object_get(root, "subject"), "digest");
+	return json_is_string(digest) &&
+	       digest_parse(ret, json_string_value(digest), json_string_length(digest));
 }
 
 void manifest_done(struct manifest *manifest)

@@ -33,6 +33,8 @@ struct manifest {
 	enum manifest_kind kind;
 	struct manifest_reference *references; /* blobs of an image, manifests of an index */
 	size_t n;
+	bool has_subject;
+	struct digest subject;
 };
 
 bool manifest_is_index(enum manifest_kind);
@@ -49,6 +51,8 @@ int manifest_parse(struct manifest *ret, const char *media_type, const void *dat
  * at the rest. STOW_ECORRUPT if it is none. */
 int manifest_recognise(enum manifest_kind *ret, const void *data, size_t len,
                        struct stow_error *err);
+/* The subject's digest alone; false where there is none. */
+bool manifest_subject(struct digest *ret, const void *data, size_t len);
 /* Frees what it holds; takes one that was zeroed. */
 void manifest_done(struct manifest *);
 

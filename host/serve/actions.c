@@ -37,7 +37,8 @@ static const struct action actions_base[] = {
 static const struct action *find(int kind, int method, int *ret_methods)
 {
 	const struct action *const tables[] = {
-		actions_base, actions_blobs, actions_uploads, actions_manifests, actions_lists,
+		actions_base,      actions_blobs, actions_uploads,
+		actions_manifests, actions_lists, actions_referrers,
 	};
 	const struct action *found = NULL;
 

@@ -14,6 +14,7 @@ extern const struct action actions_blobs[];
 extern const struct action actions_uploads[];
 extern const struct action actions_manifests[];
 extern const struct action actions_lists[];
+extern const struct action actions_referrers[];
 
 /*
  * Routes the exchange: sets its action, or makes the reply that refuses it (unknown route or

@@ -117,6 +117,7 @@ static void finish_put(struct exchange *x)
 	struct stow_descriptor d = { 0 };
 	struct stow_faults *faults = NULL;
 	struct stow_fault f;
+	char subject[STOW_DIGEST_MAX + 1];
 	int status = stow_manifest_put(x->service->registry, &op, r->name, r->reference,
 	                               x->request.header[HEADER_CONTENT_TYPE],
 	                               buf_text(&x->collected), x->collected.len, &d, &faults,
@@ -126,6 +127,10 @@ static void finish_put(struct exchange *x)
 		x->reply.status = 201;
 		answer_location(x, "/v2/%s/manifests/%s", r->name, d.digest);
 		reply_header(&x->reply, "Docker-Content-Digest", "%s", d.digest);
+		/* tells a client that it need not keep the tag schema */
+		if (stow_manifest_subject(buf_text(&x->collected), x->collected.len, subject) ==
+		    STOW_OK)
+			reply_header(&x->reply, "OCI-Subject", "%s", subject);
 	} else if (stow_faults_count(faults) > 0) {
 		for (size_t i = 0; i < stow_faults_count(faults); i++) {
 			if (stow_faults_at(faults, i, &f) == STOW_OK)

@@ -51,7 +51,7 @@ static void parse_query(struct route *r, char *query)
 		{ "digest", &r->digest }, { "digest-algorithm", &r->algorithm },
 		{ "mount", &r->mount },   { "from", &r->from },
 		{ "_state", &r->state },  { "last", &r->last },
-		{ "n", &r->n },
+		{ "n", &r->n },           { "artifactType", &r->artifact_type },
 	};
 
 	while (query) {
@@ -151,6 +151,8 @@ static int match(struct route *r, char *path)
 		return split(r, path, two, NULL, ROUTE_UPLOADS);
 	if (text_starts(two, "manifests/"))
 		return split(r, path, two, last, ROUTE_MANIFEST);
+	if (text_starts(two, "referrers/"))
+		return split(r, path, two, last, ROUTE_REFERRERS);
 	if (text_starts(two, "blobs/"))
 		return split(r, path, two, last, ROUTE_BLOB);
 	return ROUTE_UNKNOWN;

@@ -11,15 +11,16 @@
 
 enum route_kind {
 	ROUTE_UNKNOWN = 0,
-	ROUTE_BROKEN,   /* a broken escape, %00, or an escaped slash in a name */
-	ROUTE_ROOT,     /* / */
-	ROUTE_BASE,     /* /v2/ */
-	ROUTE_CATALOG,  /* /v2/_catalog */
-	ROUTE_TAGS,     /* /v2/<name>/tags/list */
-	ROUTE_MANIFEST, /* /v2/<name>/manifests/<reference> */
-	ROUTE_BLOB,     /* /v2/<name>/blobs/<digest> */
-	ROUTE_UPLOADS,  /* /v2/<name>/blobs/uploads/ */
-	ROUTE_UPLOAD    /* /v2/<name>/blobs/uploads/<uuid> */
+	ROUTE_BROKEN,    /* a broken escape, %00, or an escaped slash in a name */
+	ROUTE_ROOT,      /* / */
+	ROUTE_BASE,      /* /v2/ */
+	ROUTE_CATALOG,   /* /v2/_catalog */
+	ROUTE_TAGS,      /* /v2/<name>/tags/list */
+	ROUTE_MANIFEST,  /* /v2/<name>/manifests/<reference> */
+	ROUTE_REFERRERS, /* /v2/<name>/referrers/<digest> */
+	ROUTE_BLOB,      /* /v2/<name>/blobs/<digest> */
+	ROUTE_UPLOADS,   /* /v2/<name>/blobs/uploads/ */
+	ROUTE_UPLOAD     /* /v2/<name>/blobs/uploads/<uuid> */
 };
 
 struct route {
@@ -29,7 +30,7 @@ struct route {
 	const char *reference; /* tag, digest or uuid, decoded, unchecked; NULL likewise */
 	/* query parameters, decoded; the first of a name counts; NULL if absent; a value whose
 	 * escapes are broken stays as it came, which no grammar takes */
-	const char *digest, *algorithm, *mount, *from, *state, *last, *n;
+	const char *digest, *algorithm, *mount, *from, *state, *last, *n, *artifact_type;
 	char *memory; /* what the above point into */
 };
 

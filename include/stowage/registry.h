@@ -200,6 +200,27 @@ STOW_EXPORT int stow_manifest_delete_tagged(struct stow_registry *, const struct
                                             const char *name, const char *digest,
                                             struct stow_error *);
 
+/* ---- referrers (OCI distribution-spec, "Listing Referrers") ---- */
+
+/* Manifests of the repository whose subject is the digest, which need not be there itself; those
+ * too that clients have listed under the tag schema. artifact_type filters, NULL or "": all. In byte
+ * order of their digests, those that sort after `after` (NULL: from the start). */
+struct stow_referrers;
+STOW_EXPORT int stow_referrers_open(struct stow_registry *, const struct stow_op *,
+                                    const char *name, const char *digest, const char *artifact_type,
+                                    const char *after, struct stow_referrers **ret,
+                                    struct stow_error *);
+/* The next one's digest, and its descriptor as JSON; borrowed until close. STOW_ENOTFOUND at the
+ * end. */
+STOW_EXPORT int stow_referrers_next(struct stow_referrers *, const char **ret_digest,
+                                    const char **ret_descriptor);
+/* How many entries were passed over since they are no descriptors. */
+STOW_EXPORT size_t stow_referrers_skipped(const struct stow_referrers *);
+STOW_EXPORT void stow_referrers_close(struct stow_referrers *);
+/* The subject of a manifest's bytes; STOW_ENOTFOUND where it names none. ret takes
+ * STOW_DIGEST_MAX + 1 bytes. */
+STOW_EXPORT int stow_manifest_subject(const void *data, size_t len, char *ret);
+
 /* ---- tags and catalog ---- */
 
 /* Removes the tag with its history. STOW_ENOTFOUND where there is none, STOW_ENOTSUP unless

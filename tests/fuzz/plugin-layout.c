@@ -52,6 +52,7 @@ static void check_repository_keys(const char *name, const struct digest *digest,
 {
 	struct segment_id id = { start, 0, UINT64_C(0xfedcba9876543210) }, back;
 	struct layout_key key, prefix;
+	struct digest same;
 	const char *rest, *room = NULL;
 	size_t len = 0;
 
@@ -67,6 +68,10 @@ static void check_repository_keys(const char *name, const struct digest *digest,
 	REQUIRE(layout_is_repository(rest, &len, &room));
 	REQUIRE(len == strlen(name) && memcmp(rest, name, len) == 0);
 	REQUIRE(text_starts(room, "_manifests/"));
+	layout_referrers_prefix(&prefix, name, digest);
+	layout_referrer(&key, name, digest, digest);
+	check_key(&key);
+	REQUIRE(layout_is_referrer(behind(&key, &prefix), &same) && digest_equal(digest, &same));
 	layout_upload_prefix(&prefix, name, UUID);
 	layout_segment(&key, name, UUID, &id);
 	check_key(&key);

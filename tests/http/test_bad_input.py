@@ -424,7 +424,7 @@ def mount_from_where_it_is_not():
 def unknown_routes():
     for method in ("GET", "PUT", "POST", "DELETE", "PATCH"):
         for path in ("/v1/", "/x", "/v2/a", "/v2/a/b", "/v2/a/tags", "/v2/a/tags/list/x",
-                     "/v2/tags/list", "/v2/a/b/blobs", f"/v2/a/b/referrers/{DIGEST}", "//",
+                     "/v2/tags/list", "/v2/a/b/blobs", f"/v2/a/b/referrer/{DIGEST}", "//",
                      "/v2//", "/favicon.ico"):
             refused(404, "UNSUPPORTED", method, path)
     refused(404, "UNSUPPORTED", "HEAD", "/v2/a")

@@ -149,6 +149,23 @@ def manifests():
 
 
 @tap.test
+def referrers():
+    """One LIST, the tag's link, and two requests of one batch for each."""
+    one = Counted()
+    client = one.client
+    value = small_image(client, "a")
+    subject = json.dumps(value).encode()
+    for i in range(5):
+        client.put_manifest("a", f"r{i}", json.dumps(dict(value, annotations={"n": str(i)}, subject={
+            "mediaType": images.MANIFEST, "size": len(subject),
+            "digest": images.digest(subject)})).encode(), images.MANIFEST)
+    client = one.cold()
+    answer = one.count("referrers, 5 of them", 12, client.request, "GET",
+                       f"/v2/a/referrers/{images.digest(subject)}", expect=200)
+    tap.equal(len(json.loads(answer.body)["manifests"]), 5)
+
+
+@tap.test
 def tags_and_deletes():
     one = Counted()
     client = one.client

@@ -100,6 +100,12 @@ static void test_read_tags(void **state)
 	assert_false(layout_is_index("v1/index/" HEX "/link", &len, &digest));
 	assert_false(layout_is_index("v1/index/sha256/" HEX "0/link", &len, &digest));
 	assert_false(layout_is_index("v1/index//link", &len, &digest));
+	assert_true(layout_is_referrer("sha256/" HEX "/descriptor", &digest));
+	assert_string_equal(digest.text, "sha256:" HEX);
+	assert_false(layout_is_referrer("sha256/" HEX "/link", &digest));
+	assert_false(layout_is_referrer("sha256/" HEX "0/descriptor", &digest));
+	assert_false(layout_is_referrer("sha256/a/" HEX "/descriptor", &digest));
+	assert_false(layout_is_referrer("/descriptor", &digest));
 }
 
 static void test_read_segments(void **state)
