@@ -10,8 +10,6 @@
 #include "common/text.h"
 #include "plugin/name.h"
 
-#define ROOT "docker/registry/v2/"
-
 _Static_assert(sizeof(LAYOUT_REPOSITORIES) + STOW_NAME_MAX + sizeof("/_manifests/tags/") +
                                STOW_TAG_MAX + sizeof("/index/") + STOW_DIGEST_MAX +
                                sizeof("/link") <=
@@ -31,7 +29,7 @@ void layout_data(struct layout_key *ret, const struct digest *digest)
 {
 	const char *hex = digest_hex(digest);
 
-	(void)text_format(ret->text, sizeof(ret->text), ROOT "blobs/%s/%.2s/%s/data",
+	(void)text_format(ret->text, sizeof(ret->text), LAYOUT_ROOT "blobs/%s/%.2s/%s/data",
 	                  hash_name(digest->algorithm), hex, hex);
 }
 

@@ -24,6 +24,7 @@ struct layout_key {
 
 enum layout_room { LAYOUT_LAYERS, LAYOUT_REVISIONS };
 
+#define LAYOUT_ROOT "docker/registry/v2/"
 #define LAYOUT_REPOSITORIES "docker/registry/v2/repositories/"
 #define LAYOUT_SECRET "docker/registry/v2/_stowage/secret"
 

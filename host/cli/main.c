@@ -4,6 +4,7 @@
  */
 #include "common/text.h"
 #include "host/cli/config.h"
+#include "host/cli/purge.h"
 #include "host/serve/setup.h"
 #include "host/serve/serve.h"
 
@@ -18,6 +19,7 @@ struct command {
 static const struct command commands[] = {
 	{ "serve", "serve the registry over HTTP", serve_main },
 	{ "config", "show the configuration, or a sample of it", config_main },
+	{ "purge", "take away what abandoned uploads have left", purge_main },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

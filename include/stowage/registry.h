@@ -147,6 +147,23 @@ STOW_EXPORT int stow_upload_status(struct stow_registry *, const struct stow_op 
 STOW_EXPORT int stow_upload_cancel(struct stow_registry *, const struct stow_op *, const char *name,
                                    const char *uuid, const char *token, struct stow_error *);
 
+/*
+ * Takes away what uploads have left that nobody goes on with: segments older than age_ns; what
+ * Distribution keeps of an upload under _uploads, by its startedat, and open multipart uploads,
+ * these two never younger than 168 hours.  STOW_EINVAL where age_ns is below [uploads] age, whose
+ * tokens are still good.  *ret is filled after a failure, too: what had gone by then.
+ */
+struct stow_purge {
+	uint64_t uploads;      /* of our own */
+	uint64_t distribution; /* of Distribution */
+	uint64_t objects;      /* of both */
+	uint64_t writes;       /* unfinished ones that the store held; not counted by a dry run */
+	uint64_t reserved[4];
+};
+#define STOW_PURGE_DRY_RUN 1u
+STOW_EXPORT int stow_uploads_purge(struct stow_registry *, const struct stow_op *, int64_t age_ns,
+                                   uint32_t flags, struct stow_purge *ret, struct stow_error *);
+
 /* ---- manifests ---- */
 
 struct stow_manifest; /* the bytes of one, and what they are */

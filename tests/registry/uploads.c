@@ -3,6 +3,7 @@
  * Uploads through the public interface: tokens, segments, chains, commits, what a mistake leaves
  * behind.
  */
+#include "common/clock.h"
 #include "tests/registry/fixture.h"
 
 static void test_monolithic(void **state)
@@ -538,6 +539,61 @@ static void test_requests(void **state)
 	free(data);
 }
 
+#define UPLOADS V2 "repositories/old/one/_uploads/"
+#define DAY (INT64_C(86400) * 1000000000)
+
+static void begun(struct fixture *f, const char *uuid, int days)
+{
+	char key[200], text[40];
+
+	assert_true(text_format(key, sizeof(key), UPLOADS "%s/data", uuid));
+	write_object(f, key, "part of it", 10);
+	if (days < 0)
+		return;
+	text_format_rfc3339(text, (f->now_ns - days * DAY) / 1000000000);
+	assert_true(text_format(key, sizeof(key), UPLOADS "%s/startedat", uuid));
+	write_object(f, key, text, strlen(text));
+}
+
+/* Ours by the age of their objects, Distribution's by what it wrote down, nothing else. */
+static void test_purge(void **state)
+{
+	struct fixture *f = *state;
+	struct stow_purge purge;
+	struct session session;
+	char digest[STOW_DIGEST_MAX + 1];
+
+	f->now_ns = clock_real();
+	push_blob(f, "new", "kept", 4, sha256("kept", 4, digest));
+	begin(f, "new", &session);
+	check_ok(f, patch(f, "new", &session, "some", 4));
+	check_ok(f, patch(f, "new", &session, "more", 4));
+	begun(f, "11111111-0000-4000-8000-000000000000", 8);
+	begun(f, "22222222-0000-4000-8000-000000000000", 3);
+	begun(f, "33333333-0000-4000-8000-000000000000", -1);
+	assert_int_equal(stow_uploads_purge(f->registry, &f->op, 6 * DAY, 0, &purge, &f->err),
+	                 STOW_EINVAL);
+	check_ok(f, stow_uploads_purge(f->registry, &f->op, 7 * DAY, STOW_PURGE_DRY_RUN, &purge,
+	                               &f->err));
+	assert_int_equal(purge.uploads, 0);
+	assert_int_equal(purge.distribution, 1);
+	assert_int_equal(purge.objects, 2);
+	assert_true(exists(f, UPLOADS "11111111-0000-4000-8000-000000000000/data"));
+	check_ok(f, stow_uploads_purge(f->registry, &f->op, 7 * DAY, 0, &purge, &f->err));
+	assert_int_equal(purge.distribution, 1);
+	assert_false(exists(f, UPLOADS "11111111-0000-4000-8000-000000000000/data"));
+	assert_true(exists(f, UPLOADS "22222222-0000-4000-8000-000000000000/data"));
+	f->now_ns += 8 * DAY;
+	check_ok(f, stow_uploads_purge(f->registry, &f->op, 7 * DAY, 0, &purge, &f->err));
+	assert_int_equal(purge.uploads, 1);
+	assert_int_equal(purge.distribution, 2);
+	assert_int_equal(count_objects(f, UPLOADS), 0);
+	assert_int_equal(count_objects(f, V2 "repositories/new/_stowage"), 0);
+	check_blob(f, "new", digest, "kept", 4);
+	check_ok(f, stow_uploads_purge(f->registry, &f->op, 7 * DAY, 0, &purge, &f->err));
+	assert_int_equal(purge.uploads + purge.distribution + purge.objects, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -557,6 +613,7 @@ int main(void)
 		BOTH(test_tokens),
 		ONDISK(test_secrets),
 		BOTH(test_cancel),
+		ONDISK(test_purge),
 		{ "test_requests", test_requests, setup_memory, teardown, NULL },
 	};
 
