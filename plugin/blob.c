@@ -406,24 +406,44 @@ int stow_blob_delete(struct stow_registry *registry, const struct stow_op *op, c
 	return status;
 }
 
+/* What is to be linked: where the data lies, and its size. */
+static int find_for_mount(struct stow_registry *registry, const struct stow_op *op,
+                          const char *from, const struct digest *digest, struct presence *ret,
+                          struct stow_error *err)
+{
+	static const char where[] = "blob.mount";
+	int status;
+
+	ret->digest = digest;
+	ret->target = *digest;
+	if (from) {
+		status = presence_check(registry->store, registry->cache, op, from, LAYOUT_LAYERS,
+		                        ret, 1, err);
+		return status == STOW_OK && !ret->present ? unknown(where, from, digest, err)
+		                                          : status;
+	}
+	if (!registry->anonymous_mount)
+		return error_set(err, STOW_ENOTSUP, where,
+		                 "mounts without from are off: [uploads] anonymousmount = no");
+	status = presence_data(registry->store, op, digest, &ret->size, err);
+	return status == STOW_ENOTFOUND ? unknown(where, "the store", digest, err) : status;
+}
+
 int stow_blob_mount(struct stow_registry *registry, const struct stow_op *op, const char *name,
                     const char *from, const char *text, struct stow_descriptor *ret,
                     struct stow_error *err)
 {
 	static const char where[] = "blob.mount";
-	struct digest digest;
-	struct presence presence = { .digest = &digest };
+	struct presence presence = { 0 };
 	struct layout_key key;
+	struct digest digest;
 	int status;
 
 	status = require(name, text, &digest, where, err);
-	if (status == STOW_OK)
+	if (status == STOW_OK && from)
 		status = name_require(from, where, err);
 	if (status == STOW_OK)
-		status = presence_check(registry->store, registry->cache, op, from, LAYOUT_LAYERS,
-		                        &presence, 1, err);
-	if (status == STOW_OK && !presence.present)
-		return unknown(where, from, &digest, err);
+		status = find_for_mount(registry, op, from, &digest, &presence, err);
 	if (status != STOW_OK)
 		return status;
 	/* An alias stays one: the data lies under what the source's link names. */

@@ -26,6 +26,8 @@ static const struct stow_option storage_options[] = {
 static const struct stow_option uploads_options[] = {
 	{ "age", STOW_OPTION_TIME, 0, "7d",
 	  "an upload begun longer ago is refused and may be taken away" },
+	{ "anonymousmount", STOW_OPTION_BOOL, 0, "no",
+	  "whether a blob of any repository may be mounted without naming one" },
 	{ NULL, 0, 0, NULL, NULL },
 };
 

@@ -48,6 +48,7 @@ int stow_registry_open(struct stow_store *store, const struct stow_config *confi
 	registry->store = store;
 	registry->host = host;
 	registry->delete_enabled = stow_config_number(config, "delete", "enabled") != 0;
+	registry->anonymous_mount = stow_config_number(config, "uploads", "anonymousmount") != 0;
 	registry->upload_age_ns = stow_config_number(config, "uploads", "age");
 	status = open_cache(registry, config, err);
 	if (status == STOW_OK)

@@ -18,6 +18,7 @@ struct stow_registry {
 	struct stow_store *store;
 	const struct stow_host *host; /* may be NULL */
 	bool delete_enabled;
+	bool anonymous_mount;
 	int64_t upload_age_ns; /* a token older than this is refused; 0: never */
 	int64_t cached_blob;   /* bytes of the largest that is kept */
 	bool verify;           /* whole blobs are hashed as they are read */

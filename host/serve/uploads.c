@@ -271,7 +271,8 @@ static bool mount(struct exchange *x)
 	int status = stow_blob_mount(x->service->registry, &op, r->name, r->from, r->mount, &d,
 	                             &err);
 
-	if (status == STOW_ENOTFOUND)
+	/* not there, or not allowed without from: an upload begins instead */
+	if (status == STOW_ENOTFOUND || (status == STOW_ENOTSUP && !r->from))
 		return false;
 	if (status == STOW_OK)
 		created(x, d.digest);
@@ -289,7 +290,7 @@ static void finish_post(struct exchange *x)
 		finish_put(x);
 		return;
 	}
-	if (r->mount && r->from && mount(x))
+	if (r->mount && mount(x))
 		return;
 	if (!create(x, token, uuid))
 		return;

@@ -88,7 +88,9 @@ STOW_EXPORT void stow_reader_close(struct stow_reader *);
 /* Removes the link; the data stays for collection. STOW_ENOTSUP unless [delete] enabled. */
 STOW_EXPORT int stow_blob_delete(struct stow_registry *, const struct stow_op *, const char *name,
                                  const char *digest, struct stow_error *);
-/* Links a blob of `from` in `name`. STOW_ENOTFOUND where `from` lacks it. */
+/* Links a blob of `from` in `name`. STOW_ENOTFOUND where `from` lacks it. from NULL is any
+ * repository: STOW_ENOTSUP unless [uploads] anonymousmount, since whoever knows a digest then has
+ * the blob. */
 STOW_EXPORT int stow_blob_mount(struct stow_registry *, const struct stow_op *, const char *name,
                                 const char *from, const char *digest, struct stow_descriptor *ret,
                                 struct stow_error *);
@@ -244,6 +246,16 @@ STOW_EXPORT int stow_manifest_subject(const void *data, size_t len, char *ret);
  * [delete] enabled. */
 STOW_EXPORT int stow_tag_delete(struct stow_registry *, const struct stow_op *, const char *name,
                                 const char *tag, struct stow_error *);
+
+/* Which digests a tag has stood on, and when each was last set, newest first, by the store's clock.
+ * What was deleted with it is not among them. STOW_ENOTFOUND where there is none. */
+struct stow_history;
+STOW_EXPORT int stow_tag_history(struct stow_registry *, const struct stow_op *, const char *name,
+                                 const char *tag, struct stow_history **ret, struct stow_error *);
+/* Borrowed until close; set_ns since the epoch. STOW_ENOTFOUND at the end. */
+STOW_EXPORT int stow_history_next(struct stow_history *, const char **ret_digest,
+                                  int64_t *ret_set_ns);
+STOW_EXPORT void stow_history_close(struct stow_history *);
 
 /* Names in byte order that sort after `after` (NULL or "": from the start). */
 struct stow_names;

@@ -153,6 +153,19 @@ def upload_is_cancelled():
 
 
 @tap.test
+def anonymous_mount():
+    """From any repository, where that is on; a digest that nobody has begins an upload."""
+    allowing = stowage.Server(env={"STOWAGE_UPLOADS_ANONYMOUSMOUNT": "yes"}).start()
+    tap.defer(allowing.stop)
+    other = registry.Client(allowing)
+    other.push_blob("m/from", BLOB)
+    reply = other.request("POST", f"/v2/m/to/blobs/uploads/?mount={DIGEST}", b"", expect=201)
+    tap.equal(reply.headers["Docker-Content-Digest"], DIGEST)
+    tap.equal(other.blob("m/to", DIGEST).body, BLOB)
+    other.request("POST", f"/v2/m/to/blobs/uploads/?mount={EMPTY}", b"", expect=202)
+
+
+@tap.test
 def mount():
     client.push_blob("m/from", BLOB)
     reply = ask("POST", f"/v2/m/to/blobs/uploads/?mount={DIGEST}&from=m%2Ffrom", b"", expect=201)

@@ -503,9 +503,44 @@ static void test_catalog_jumps(void **state)
 	check_names(f, names, sorted);
 }
 
+/* Newest first, a digest once however often it was set; gone with the tag. */
+static void test_history(void **state)
+{
+	struct fixture *f = *state;
+	char digests[3][STOW_DIGEST_MAX + 1];
+	struct stow_history *history = NULL;
+	static const unsigned order[] = { 0, 1, 2, 0 };
+	static const unsigned want[] = { 0, 2, 1 };
+	const char *digest;
+	int64_t set_ns, before = INT64_MAX;
+
+	for (size_t i = 0; i < 4; i++) {
+		f->now_ns += 1000000000;
+		push_image(f, "a", "v1", order[i], digests[order[i]]);
+		push_image(f, "a", "v1.0", 7, (char[STOW_DIGEST_MAX + 1]){ 0 });
+		if (f->filesystem)
+			usleep(20000);
+	}
+	check_ok(f, stow_tag_history(f->registry, &f->op, "a", "v1", &history, &f->err));
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(stow_history_next(history, &digest, &set_ns), STOW_OK);
+		assert_string_equal(digest, digests[want[i]]);
+		assert_true(set_ns < before);
+		before = set_ns;
+	}
+	assert_int_equal(stow_history_next(history, &digest, &set_ns), STOW_ENOTFOUND);
+	stow_history_close(history);
+	assert_int_equal(stow_tag_history(f->registry, &f->op, "a", "v2", &history, &f->err),
+	                 STOW_ENOTFOUND);
+	check_ok(f, stow_tag_delete(f->registry, &f->op, "a", "v1", &f->err));
+	assert_int_equal(stow_tag_history(f->registry, &f->op, "a", "v1", &history, &f->err),
+	                 STOW_ENOTFOUND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		BOTH(test_history),
 		ONDISK(test_layout),
 		BOTH(test_by_digest),
 		BOTH(test_references),
