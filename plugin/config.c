@@ -37,6 +37,13 @@ static const struct stow_option delete_options[] = {
 	{ NULL, 0, 0, NULL, NULL },
 };
 
+static const struct stow_option manifests_options[] = {
+	{ "index", STOW_OPTION_STRING, 0, "all",
+	  "which manifests of an index must be there: all, none, or those for platforms" },
+	{ "platforms", STOW_OPTION_STRING, 0, NULL, "OS/ARCHITECTURE, parted by commas" },
+	{ NULL, 0, 0, NULL, NULL },
+};
+
 static const struct stow_option cache_options[] = {
 	{ "size", STOW_OPTION_SIZE, 0, "64M",
 	  "memory for what was seen in the store: descriptors, manifests, small blobs; 0: none" },
@@ -108,6 +115,8 @@ int stow_config_new(struct stow_config **ret, struct stow_error *err)
 		r = stow_config_section(c, "uploads", uploads_options, err);
 	if (r == STOW_OK)
 		r = stow_config_section(c, "delete", delete_options, err);
+	if (r == STOW_OK)
+		r = stow_config_section(c, "manifests", manifests_options, err);
 	if (r == STOW_OK)
 		r = stow_config_section(c, "cache", cache_options, err);
 	if (r != STOW_OK) {

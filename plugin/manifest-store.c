@@ -143,6 +143,13 @@ static void judge_reference(const struct manifest_reference *reference,
 		           (long long)reference->size);
 }
 
+static bool must_be_there(const struct stow_registry *registry,
+                          const struct manifest_reference *reference, bool is_index)
+{
+	return is_index ? policy_requires(&registry->policy, reference->platform)
+	                : !reference->elsewhere;
+}
+
 static int verify_references(struct stow_registry *registry, const struct stow_op *op,
                              const struct push *push, struct stow_faults *faults,
                              struct stow_error *err)
@@ -159,14 +166,14 @@ static int verify_references(struct stow_registry *registry, const struct stow_o
 	if (!presences)
 		return error_nomem(err, "manifest.put");
 	for (size_t i = 0; i < manifest->n; i++) {
-		if (!manifest->references[i].elsewhere)
+		if (must_be_there(registry, &manifest->references[i], is_index))
 			presences[n++].digest = &manifest->references[i].digest;
 	}
 	status = presence_check(registry->store, registry->cache, op, push->name,
 	                        is_index ? LAYOUT_REVISIONS : LAYOUT_LAYERS, presences, n, err);
 	n = 0;
 	for (size_t i = 0; i < manifest->n && status == STOW_OK; i++) {
-		if (!manifest->references[i].elsewhere)
+		if (must_be_there(registry, &manifest->references[i], is_index))
 			judge_reference(&manifest->references[i], &presences[n++],
 			                is_index ? "manifest" : "blob", faults);
 	}

@@ -115,6 +115,17 @@ static bool is_elsewhere(const json_t *descriptor)
 	return false;
 }
 
+/* One that is too long, or has a comma, is none that a policy can name. */
+static void read_platform(struct manifest_reference *ret, const json_t *platform)
+{
+	const char *os = text_of(json_object_get(platform, "os"));
+	const char *architecture = text_of(json_object_get(platform, "architecture"));
+
+	if (!os || !architecture || strchr(os, ',') || strchr(architecture, ',') ||
+	    !text_format(ret->platform, sizeof(ret->platform), "%s/%s", os, architecture))
+		ret->platform[0] = '\0';
+}
+
 /* false, and a fault, if it is not a descriptor. */
 static bool read_descriptor(struct manifest_reference *ret, const json_t *value, const char *what,
                             struct stow_faults *faults)
@@ -144,6 +155,7 @@ static bool read_descriptor(struct manifest_reference *ret, const json_t *value,
 	}
 	ret->size = json_integer_value(size);
 	ret->elsewhere = false;
+	read_platform(ret, json_object_get(value, "platform"));
 	return true;
 }
 
@@ -238,6 +250,8 @@ static int drop_duplicates(struct manifest *manifest, struct stow_faults *faults
 			           "%s has two sizes, %lld and %lld", first->digest.text,
 			           (long long)first->size, (long long)sorted[i]->size);
 		first->elsewhere &= sorted[i]->elsewhere;
+		if (strcmp(first->platform, sorted[i]->platform) != 0)
+			first->platform[0] = '\0';
 		dropped[sorted[i] - manifest->references] = true;
 	}
 	for (size_t i = 0; i < manifest->n; i++) {

@@ -26,7 +26,8 @@ enum manifest_kind {
 struct manifest_reference {
 	struct digest digest;
 	int64_t size;
-	bool elsewhere; /* a foreign layer with URLs: need not be here */
+	bool elsewhere;    /* a foreign layer with URLs: need not be here */
+	char platform[64]; /* of an index: "os/architecture", "" if it does not say */
 };
 
 struct manifest {

@@ -50,7 +50,9 @@ int stow_registry_open(struct stow_store *store, const struct stow_config *confi
 	registry->delete_enabled = stow_config_number(config, "delete", "enabled") != 0;
 	registry->anonymous_mount = stow_config_number(config, "uploads", "anonymousmount") != 0;
 	registry->upload_age_ns = stow_config_number(config, "uploads", "age");
-	status = open_cache(registry, config, err);
+	status = policy_init(&registry->policy, config, err);
+	if (status == STOW_OK)
+		status = open_cache(registry, config, err);
 	if (status == STOW_OK)
 		status = repository_locks_init(&registry->locks, err);
 	if (status == STOW_OK) {
@@ -68,6 +70,7 @@ int stow_registry_open(struct stow_store *store, const struct stow_config *confi
 	}
 	if (status != STOW_OK) {
 		cache_close(registry->cache);
+		policy_done(&registry->policy);
 		free(registry);
 		return status;
 	}
@@ -83,6 +86,7 @@ void stow_registry_close(struct stow_registry *registry)
 	secret_done(&registry->secret);
 	repository_locks_done(&registry->locks);
 	cache_close(registry->cache);
+	policy_done(&registry->policy);
 	free(registry);
 }
 

@@ -9,6 +9,7 @@
 #include <stowage/registry.h>
 
 #include "plugin/cache.h"
+#include "plugin/policy.h"
 #include "plugin/repository-lock.h"
 #include "plugin/secret.h"
 #include "plugin/store.h"
@@ -24,6 +25,7 @@ struct stow_registry {
 	bool verify;           /* whole blobs are hashed as they are read */
 	struct cache *cache;
 	struct tag_groups tag_groups;
+	struct policy policy;
 	uint64_t mismatches; /* atomic: data that was not that of its digest */
 	struct secret secret;
 	struct repository_locks locks;

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy.h over two keys of the configuration.
+ * It must not know where manifests are stored.
+ */
+#include "plugin/policy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/error.h"
+
+#define PLATFORMS_MAX ((size_t)4096)
+#define WHERE "registry.open"
+
+/* "linux/amd64, linux/arm64" -> ",linux/amd64,linux/arm64," */
+static int read_platforms(struct policy *policy, const char *list, struct stow_error *err)
+{
+	cleanup_buf struct buf text = { 0 };
+
+	buf_init(&text, PLATFORMS_MAX);
+	buf_addc(&text, ',');
+	while (*list) {
+		size_t len = strcspn(list, ", ");
+
+		if (len) {
+			const char *slash = memchr(list, '/', len);
+
+			if (!slash || slash == list || slash == list + len - 1)
+				return error_set(err, STOW_EINVAL, WHERE,
+				                 "[manifests] platforms: \"%.*s\" is not "
+				                 "OS/ARCHITECTURE, such as linux/amd64",
+				                 (int)len, list);
+			buf_add(&text, list, len);
+			buf_addc(&text, ',');
+		}
+		list += len + (list[len] != '\0');
+	}
+	if (buf_status(&text) == STOW_ERANGE)
+		return error_set(err, STOW_EINVAL, WHERE, "[manifests] platforms is too long");
+	if (buf_status(&text) != STOW_OK)
+		return error_nomem(err, WHERE);
+	policy->platforms = buf_take(&text);
+	return policy->platforms ? STOW_OK : error_nomem(err, WHERE);
+}
+
+int policy_init(struct policy *policy, const struct stow_config *config, struct stow_error *err)
+{
+	const char *index = stow_config_string(config, "manifests", "index");
+	const char *platforms = stow_config_string(config, "manifests", "platforms");
+
+	*policy = (struct policy){ .index = POLICY_ALL };
+	if (!index || strcmp(index, "all") == 0)
+		return STOW_OK;
+	if (strcmp(index, "none") == 0) {
+		policy->index = POLICY_NONE;
+		return STOW_OK;
+	}
+	if (strcmp(index, "platforms") != 0)
+		return error_set(err, STOW_EINVAL, WHERE,
+		                 "[manifests] index is all, none or platforms, not \"%.40s\"",
+		                 index);
+	policy->index = POLICY_PLATFORMS;
+	return read_platforms(policy, platforms ? platforms : "", err);
+}
+
+void policy_done(struct policy *policy)
+{
+	free(policy->platforms);
+	policy->platforms = NULL;
+}
+
+bool policy_requires(const struct policy *policy, const char *platform)
+{
+	size_t len = strlen(platform);
+	const char *at = policy->platforms;
+
+	if (policy->index != POLICY_PLATFORMS)
+		return policy->index == POLICY_ALL;
+	if (len == 0)
+		return true;
+	for (; (at = strstr(at, platform)) != NULL; at++) {
+		if (at[-1] == ',' && at[len] == ',')
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tests of which manifests of an index have to be there, by configuration and through a push.
+ */
+#include "tests/registry/fixture.h"
+
+#include "plugin/policy.h"
+#include "plugin/store.h"
+#include "tests/unit/wrap-driver.h"
+
+static int read_policy(struct policy *policy, const char *index, const char *platforms,
+                       struct stow_error *err)
+{
+	struct stow_config *config = NULL;
+	int status;
+
+	assert_int_equal(stow_config_new(&config, NULL), STOW_OK);
+	wrap_driver_path(config);
+	assert_int_equal(stow_config_set(config, "storage", "driver", "memory", NULL), STOW_OK);
+	assert_int_equal(stow_config_set(config, "manifests", "index", index, NULL), STOW_OK);
+	if (platforms)
+		assert_int_equal(stow_config_set(config, "manifests", "platforms", platforms, NULL),
+		                 STOW_OK);
+	assert_int_equal(stow_config_check(config, err), STOW_OK);
+	status = policy_init(policy, config, err);
+	stow_config_free(config);
+	return status;
+}
+
+static void reads_the_keys(void **state)
+{
+	struct stow_error e = { 0 };
+	struct policy p;
+
+	(void)state;
+	assert_int_equal(read_policy(&p, "all", NULL, &e), STOW_OK);
+	assert_true(policy_requires(&p, "linux/amd64") && policy_requires(&p, ""));
+	policy_done(&p);
+	assert_int_equal(read_policy(&p, "none", "linux/amd64", &e), STOW_OK);
+	assert_false(policy_requires(&p, "linux/amd64") || policy_requires(&p, ""));
+	policy_done(&p);
+	assert_int_equal(read_policy(&p, "platforms", " linux/amd64, ,linux/arm64", &e), STOW_OK);
+	assert_true(policy_requires(&p, "linux/amd64") && policy_requires(&p, "linux/arm64"));
+	assert_true(policy_requires(&p, ""));
+	assert_false(policy_requires(&p, "linux/arm") || policy_requires(&p, "inux/amd64"));
+	policy_done(&p);
+	assert_int_equal(read_policy(&p, "some", NULL, &e), STOW_EINVAL);
+	assert_non_null(strstr(e.message, "[manifests] index"));
+	assert_int_equal(read_policy(&p, "platforms", "amd64", &e), STOW_EINVAL);
+	assert_non_null(strstr(e.message, "\"amd64\""));
+	policy_done(&p);
+}
+
+static int push_sparse(struct fixture *f, const char *index, const char *platforms)
+{
+	static const char text[] =
+		"{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"" OCI_IMAGE "\",\"size\":9,"
+		"\"digest\":\"sha256:"
+		"1111111111111111111111111111111111111111111111111111111111111111\","
+		"\"platform\":{\"os\":\"linux\",\"architecture\":\"s390x\"}}]}";
+	struct stow_descriptor descriptor;
+	int status;
+
+	*f = (struct fixture){ .now_ns = 1 };
+	f->host = (struct stow_host){ .size = sizeof(f->host), .arg = f, .now_ns = fixture_now };
+	f->op = (struct stow_op){ .size = sizeof(f->op) };
+	check_ok(f, stow_config_new(&f->config, &f->err));
+	wrap_driver_path(f->config);
+	check_ok(f, stow_config_set(f->config, "storage", "driver", "memory", &f->err));
+	check_ok(f, stow_config_set(f->config, "manifests", "index", index, &f->err));
+	check_ok(f, stow_config_set(f->config, "manifests", "platforms", platforms, &f->err));
+	check_ok(f, stow_config_check(f->config, &f->err));
+	check_ok(f, stow_store_open(f->config, &f->host, &f->store, &f->err));
+	check_ok(f, stow_registry_open(f->store, f->config, &f->host, &f->registry, &f->err));
+	status = put_manifest(f, "a", "v1", OCI_INDEX, text, strlen(text), &descriptor, NULL);
+	fixture_close(f);
+	return status;
+}
+
+static void sparse_indexes(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	assert_int_equal(push_sparse(&f, "all", ""), STOW_ECORRUPT);
+	assert_int_equal(push_sparse(&f, "none", ""), STOW_OK);
+	assert_int_equal(push_sparse(&f, "platforms", "linux/amd64"), STOW_OK);
+	assert_int_equal(push_sparse(&f, "platforms", "linux/amd64,linux/s390x"), STOW_ECORRUPT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_the_keys),
+		cmocka_unit_test(sparse_indexes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
