@@ -120,6 +120,70 @@ int stow_manifest_get(struct stow_registry *registry, const struct stow_op *op, 
 	return STOW_OK;
 }
 
+/* ---- exists, delete ---- */
+
+static int require(const char *name, const char *text, struct digest *ret, const char *where,
+                   struct stow_error *err)
+{
+	int status = name_require(name, where, err);
+
+	return status == STOW_OK ? digest_require(ret, text, where, err) : status;
+}
+
+static int unknown(const char *where, const char *name, const struct digest *digest,
+                   struct stow_error *err)
+{
+	return error_set(err, STOW_ENOTFOUND, where, "%s has no manifest %s", name, digest->text);
+}
+
+int stow_manifest_exists(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                         const char *text, struct stow_error *err)
+{
+	static const char where[] = "manifest.exists";
+	struct cache_entry entry = { .size = 0 };
+	struct digest digest;
+	struct presence presence = { .digest = &digest };
+	int status = require(name, text, &digest, where, err);
+
+	if (status != STOW_OK)
+		return status;
+	if (cache_get(registry->cache, CACHE_MANIFEST, name, &digest, &entry)) {
+		cache_bytes_unref(entry.bytes);
+		return STOW_OK;
+	}
+	status = presence_check(registry->store, registry->cache, op, name, LAYOUT_REVISIONS,
+	                        &presence, 1, err);
+	return status == STOW_OK && !presence.present ? unknown(where, name, &digest, err) : status;
+}
+
+int stow_manifest_delete(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                         const char *text, struct stow_error *err)
+{
+	static const char where[] = "manifest.delete";
+	struct repository_lock *lock = NULL;
+	struct layout_key key;
+	struct digest digest;
+	struct stow_stat stat;
+	int status = registry_require_delete(registry, where, err);
+
+	if (status == STOW_OK)
+		status = require(name, text, &digest, where, err);
+	if (status == STOW_OK)
+		status = repository_lock_alone(&registry->locks, op, name, &lock, err);
+	if (status != STOW_OK)
+		return status;
+	layout_link(&key, name, LAYOUT_REVISIONS, &digest);
+	cache_clear(registry->cache, CACHE_MANIFEST, name, &digest);
+	status = store_stat(registry->store, op, key.text, &stat, err);
+	if (status == STOW_OK)
+		status = store_remove(registry->store, op, key.text, NULL, err);
+	else if (status == STOW_ENOTFOUND)
+		status = unknown(where, name, &digest, err);
+	cache_clear(registry->cache, CACHE_MANIFEST, name, &digest);
+	repository_unlock(lock);
+	return status;
+}
+
 /* ---- put ---- */
 
 struct push { /* what is known of a manifest that is to be stored */

@@ -39,6 +39,23 @@ int tag_read(struct stow_registry *registry, const struct stow_op *op, const cha
 	return status == STOW_ENOTFOUND ? unknown("tag.get", name, tag, err) : status;
 }
 
+int stow_tag_exists(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                    const char *tag, struct stow_error *err)
+{
+	static const char where[] = "tag.exists";
+	struct layout_key key;
+	struct stow_stat stat;
+	int status = name_require(name, where, err);
+
+	if (status == STOW_OK)
+		status = name_require_tag(tag, where, err);
+	if (status != STOW_OK)
+		return status;
+	layout_tag_current(&key, name, tag);
+	status = store_stat(registry->store, op, key.text, &stat, err);
+	return status == STOW_ENOTFOUND ? unknown(where, name, tag, err) : status;
+}
+
 int tag_write(struct stow_registry *registry, const struct stow_op *op, const char *name,
               const char *tag, const struct digest *digest, struct stow_error *err)
 {

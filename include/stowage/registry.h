@@ -170,6 +170,9 @@ STOW_EXPORT int stow_uploads_purge(struct stow_registry *, const struct stow_op 
 
 struct stow_manifest; /* the bytes of one, and what they are */
 
+/* STOW_OK where the repository links the manifest and its data is there, else STOW_ENOTFOUND. */
+STOW_EXPORT int stow_manifest_exists(struct stow_registry *, const struct stow_op *,
+                                     const char *name, const char *digest, struct stow_error *);
 /* reference is a tag or a digest. */
 STOW_EXPORT int stow_manifest_get(struct stow_registry *, const struct stow_op *, const char *name,
                                   const char *reference, struct stow_manifest **ret,
@@ -211,8 +214,15 @@ STOW_EXPORT int stow_faults_at(const struct stow_faults *, size_t i, struct stow
 STOW_EXPORT void stow_faults_free(struct stow_faults *);
 
 /*
- * Takes away the tags that stand on the digest, then the revision's link; the data stays for
- * collection.  STOW_ENOTSUP unless [delete] enabled, before anything else.  Pushes of manifests to
+ * Takes away the revision's link and nothing else: tags that stand on it stay, and lead nowhere
+ * until it is pushed again.  STOW_ENOTFOUND where there is no link, STOW_ENOTSUP unless [delete]
+ * enabled, before anything else.
+ */
+STOW_EXPORT int stow_manifest_delete(struct stow_registry *, const struct stow_op *,
+                                     const char *name, const char *digest, struct stow_error *);
+/*
+ * As hosts do it for DELETE: takes away the tags that stand on the digest, then the revision's
+ * link; the data stays for collection.  STOW_ENOTSUP unless [delete] enabled, before anything else.  Pushes of manifests to
  * the repository, in this process, wait meanwhile.
  */
 STOW_EXPORT int stow_manifest_delete_tagged(struct stow_registry *, const struct stow_op *,
@@ -242,6 +252,9 @@ STOW_EXPORT int stow_manifest_subject(const void *data, size_t len, char *ret);
 
 /* ---- tags and catalog ---- */
 
+/* STOW_OK where there is such a tag, whatever it stands on, else STOW_ENOTFOUND. */
+STOW_EXPORT int stow_tag_exists(struct stow_registry *, const struct stow_op *, const char *name,
+                                const char *tag, struct stow_error *);
 /* Removes the tag with its history. STOW_ENOTFOUND where there is none, STOW_ENOTSUP unless
  * [delete] enabled. */
 STOW_EXPORT int stow_tag_delete(struct stow_registry *, const struct stow_op *, const char *name,

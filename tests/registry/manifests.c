@@ -503,6 +503,39 @@ static void test_catalog_jumps(void **state)
 	check_names(f, names, sorted);
 }
 
+/* Of 2015: the revision's link goes, tags stay and lead nowhere until it is pushed again. */
+static void test_soft_delete(void **state)
+{
+	static const char nobody[] =
+		"sha256:1111111111111111111111111111111111111111111111111111111111111111";
+	struct fixture *f = *state;
+	char digest[STOW_DIGEST_MAX + 1], again[STOW_DIGEST_MAX + 1];
+
+	push_image(f, "a", "v1", 1, digest);
+	for (int warm = 0; warm < 2; warm++) {
+		check_ok(f, stow_manifest_exists(f->registry, &f->op, "a", digest, &f->err));
+		assert_true(has_manifest(f, "a", digest));
+	}
+	check_ok(f, stow_tag_exists(f->registry, &f->op, "a", "v1", &f->err));
+	assert_int_equal(stow_tag_exists(f->registry, &f->op, "a", "v2", &f->err), STOW_ENOTFOUND);
+	assert_int_equal(stow_manifest_exists(f->registry, &f->op, "b", digest, &f->err),
+	                 STOW_ENOTFOUND);
+	assert_int_equal(stow_manifest_exists(f->registry, &f->op, "a", "v1", &f->err),
+	                 STOW_EINVAL);
+	assert_int_equal(stow_manifest_delete(f->registry, &f->op, "a", nobody, &f->err),
+	                 STOW_ENOTFOUND);
+	check_ok(f, stow_manifest_delete(f->registry, &f->op, "a", digest, &f->err));
+	assert_int_equal(stow_manifest_exists(f->registry, &f->op, "a", digest, &f->err),
+	                 STOW_ENOTFOUND);
+	assert_false(has_manifest(f, "a", digest) || has_manifest(f, "a", "v1"));
+	check_ok(f, stow_tag_exists(f->registry, &f->op, "a", "v1", &f->err));
+	assert_int_equal(stow_manifest_delete(f->registry, &f->op, "a", digest, &f->err),
+	                 STOW_ENOTFOUND);
+	push_image(f, "a", "v2", 1, again);
+	assert_string_equal(digest, again);
+	assert_true(has_manifest(f, "a", "v1"));
+}
+
 /* Newest first, a digest once however often it was set; gone with the tag. */
 static void test_history(void **state)
 {
@@ -541,6 +574,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(test_history),
+		BOTH(test_soft_delete),
 		ONDISK(test_layout),
 		BOTH(test_by_digest),
 		BOTH(test_references),
