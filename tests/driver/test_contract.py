@@ -55,7 +55,7 @@ def s3():
 @tap.test
 def s3_on_little():
     """Memory for four parts, and fewer connections than readers."""
-    on_server("minio", "memory=40M", "maxconnections=2", "iothreads=1",
+    on_server("minio", "--only", "read", "memory=40M", "maxconnections=2", "iothreads=1",
               "maxretries=0")
 
 
