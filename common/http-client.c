@@ -358,11 +358,7 @@ static bool set_transport(CURL *h, const struct http_client *c)
 	long stall = (long)((o->stall_timeout_ns + CLOCK_SECOND - 1) / CLOCK_SECOND);
 	CURLcode bad = CURLE_OK;
 
-#define SET(option, value)                                                                         \
-	do {                                                                                       \
-		if (bad == CURLE_OK)                                                               \
-			bad = curl_easy_setopt(h, (option), (value));                              \
-	} while (0)
+#define SET(option, value) HTTP_REQUEST_SET(h, bad, option, value)
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_PATH_AS_IS, 1L);

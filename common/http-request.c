@@ -190,11 +190,7 @@ static bool set_exchange(CURL *h, struct http_request *r, const struct http_exch
 	bool put = strcmp(x->method, "PUT") == 0, post = strcmp(x->method, "POST") == 0;
 	CURLcode bad = CURLE_OK;
 
-#define SET(option, value)                                                                         \
-	do {                                                                                       \
-		if (bad == CURLE_OK)                                                               \
-			bad = curl_easy_setopt(h, (option), (value));                              \
-	} while (0)
+#define SET(option, value) HTTP_REQUEST_SET(h, bad, option, value)
 	SET(CURLOPT_URL, x->url);
 	SET(CURLOPT_HTTPHEADER, r->headers);
 	SET(CURLOPT_PRIVATE, (void *)r);

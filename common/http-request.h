@@ -59,6 +59,13 @@ struct http_request {
 	void *ended_arg;
 };
 
+/* One option of a handle, unless one before it was refused. */
+#define HTTP_REQUEST_SET(handle, bad, option, value)                                               \
+	do {                                                                                       \
+		if ((bad) == CURLE_OK)                                                             \
+			(bad) = curl_easy_setopt((handle), (option), (value));                     \
+	} while (0)
+
 /* With one reference, and a handle that knows the exchange but not the transport; NULL: out of
  * memory. */
 struct http_request *http_request_new(struct http_waiter *, const struct http_exchange *);

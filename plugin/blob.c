@@ -53,14 +53,6 @@ int blob_link(struct stow_registry *registry, const struct stow_op *op, const ch
 	return link_write(registry->store, op, &key, 1, digest, err);
 }
 
-static int require(const char *name, const char *text, struct digest *ret, const char *where,
-                   struct stow_error *err)
-{
-	int status = name_require(name, where, err);
-
-	return status == STOW_OK ? digest_require(ret, text, where, err) : status;
-}
-
 static int unknown(const char *where, const char *name, const struct digest *digest,
                    struct stow_error *err)
 {
@@ -115,7 +107,7 @@ int stow_blob_stat(struct stow_registry *registry, const struct stow_op *op, con
 	static const char where[] = "blob.stat";
 	struct cache_entry entry = { .size = 0 };
 	struct digest digest;
-	int status = require(name, text, &digest, where, err);
+	int status = name_require_with_digest(name, text, &digest, where, err);
 
 	if (status != STOW_OK)
 		return status;
@@ -252,7 +244,7 @@ int stow_blob_open(struct stow_registry *registry, const struct stow_op *op, con
 	struct digest digest;
 	int status;
 
-	status = require(name, text, &digest, where, err);
+	status = name_require_with_digest(name, text, &digest, where, err);
 	if (status != STOW_OK)
 		return status;
 	if (offset < 0 || length < -1)
@@ -391,7 +383,7 @@ int stow_blob_delete(struct stow_registry *registry, const struct stow_op *op, c
 
 	status = registry_require_delete(registry, where, err);
 	if (status == STOW_OK)
-		status = require(name, text, &digest, where, err);
+		status = name_require_with_digest(name, text, &digest, where, err);
 	if (status != STOW_OK)
 		return status;
 	layout_link(&key, name, LAYOUT_LAYERS, &digest);
@@ -439,7 +431,7 @@ int stow_blob_mount(struct stow_registry *registry, const struct stow_op *op, co
 	struct digest digest;
 	int status;
 
-	status = require(name, text, &digest, where, err);
+	status = name_require_with_digest(name, text, &digest, where, err);
 	if (status == STOW_OK && from)
 		status = name_require(from, where, err);
 	if (status == STOW_OK)

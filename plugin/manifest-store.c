@@ -122,14 +122,6 @@ int stow_manifest_get(struct stow_registry *registry, const struct stow_op *op, 
 
 /* ---- exists, delete ---- */
 
-static int require(const char *name, const char *text, struct digest *ret, const char *where,
-                   struct stow_error *err)
-{
-	int status = name_require(name, where, err);
-
-	return status == STOW_OK ? digest_require(ret, text, where, err) : status;
-}
-
 static int unknown(const char *where, const char *name, const struct digest *digest,
                    struct stow_error *err)
 {
@@ -143,7 +135,7 @@ int stow_manifest_exists(struct stow_registry *registry, const struct stow_op *o
 	struct cache_entry entry = { .size = 0 };
 	struct digest digest;
 	struct presence presence = { .digest = &digest };
-	int status = require(name, text, &digest, where, err);
+	int status = name_require_with_digest(name, text, &digest, where, err);
 
 	if (status != STOW_OK)
 		return status;
@@ -167,7 +159,7 @@ int stow_manifest_delete(struct stow_registry *registry, const struct stow_op *o
 	int status = registry_require_delete(registry, where, err);
 
 	if (status == STOW_OK)
-		status = require(name, text, &digest, where, err);
+		status = name_require_with_digest(name, text, &digest, where, err);
 	if (status == STOW_OK)
 		status = repository_lock_alone(&registry->locks, op, name, &lock, err);
 	if (status != STOW_OK)

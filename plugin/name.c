@@ -101,3 +101,11 @@ int stow_tag_check(const char *tag)
 {
 	return name_is_tag(tag) ? STOW_OK : STOW_EINVAL;
 }
+
+int name_require_with_digest(const char *name, const char *text, struct digest *ret,
+                             const char *where, struct stow_error *err)
+{
+	int status = name_require(name, where, err);
+
+	return status == STOW_OK ? digest_require(ret, text, where, err) : status;
+}

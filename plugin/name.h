@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stowage/registry.h>
 
+#include "plugin/digest.h"
+
 bool name_is_repository(const char *name);
 bool name_is_tag(const char *tag);
 /* Is it a digest rather than a tag?  No tag holds a colon. */
@@ -18,5 +20,8 @@ bool name_is_reference_digest(const char *reference);
 /* STOW_OK, or STOW_EINVAL with a line for `where`. */
 int name_require(const char *name, const char *where, struct stow_error *err);
 int name_require_tag(const char *tag, const char *where, struct stow_error *err);
+/* Both a name and a digest. */
+int name_require_with_digest(const char *name, const char *text, struct digest *ret,
+                             const char *where, struct stow_error *err);
 
 #endif

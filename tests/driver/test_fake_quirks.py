@@ -234,12 +234,7 @@ def keys_that_were_not_asked_for():
 def whole_contract(profile):
     fake = FakeS3(profile).start()
     tap.defer(fake.stop)
-    bucket = fake.new_bucket()
-    contract.contract("s3", f"bucket={bucket}", f"region={fake.region}",
-                      f"regionendpoint={fake.endpoint}", f"accesskey={fake.accesskey}",
-                      f"secretkey={fake.secretkey}")
-    tap.equal(fake.objects(bucket), {})
-    tap.equal(list(fake.bucket(bucket).uploads), [])
+    contract.on_fake(fake)
 
 
 if __name__ == "__main__":

@@ -26,3 +26,12 @@ def contract(driver, *args):
            f"the program ended with {run.returncode} after {cases[-1:]}")
     bad = sum(line.startswith("not ok ") for line in cases)
     tap.equal((bad, run.returncode), (0, 0), "cases that failed, exit status")
+
+
+def on_fake(fake):
+    """The contract over s3 on a started scripted store; it leaves nothing there."""
+    bucket = fake.new_bucket()
+    contract("s3", f"bucket={bucket}", f"region={fake.region}", f"regionendpoint={fake.endpoint}",
+             f"accesskey={fake.accesskey}", f"secretkey={fake.secretkey}")
+    tap.equal(fake.objects(bucket), {}, "objects left")
+    tap.equal(list(fake.bucket(bucket).uploads), [], "uploads left")

@@ -3,10 +3,7 @@
  * A bucket that is not as it should be: what is wrong has a defined answer and hides nothing of
  * what is right.  Objects are put into the store behind the registry's back.
  */
-#include "tests/registry/fixture.h"
-
-#include "plugin/store.h"
-#include "tests/unit/wrap-driver.h"
+#include "tests/unit/memory-fixture.h"
 
 #define TAGS V2 "repositories/a/_manifests/tags/"
 #define REVISIONS V2 "repositories/a/_manifests/revisions/sha256/"
@@ -18,18 +15,7 @@ static int setup(void **state)
 
 	if (!f)
 		return -1;
-	f->now_ns = INT64_C(1796000000) * 1000000000;
-	f->host = (struct stow_host){ .size = sizeof(f->host), .arg = f, .now_ns = fixture_now };
-	f->op = (struct stow_op){ .size = sizeof(f->op), .requests = &f->requests };
-	check_ok(f, stow_config_new(&f->config, &f->err));
-	wrap_driver_path(f->config);
-	check_ok(f, stow_config_section(f->config, "http", fixture_http, &f->err));
-	check_ok(f, stow_config_set(f->config, "storage", "driver", "memory", &f->err));
-	check_ok(f, stow_config_set(f->config, "delete", "enabled", "yes", &f->err));
-	check_ok(f, stow_config_set(f->config, "http", "secret", "for tests", &f->err));
-	check_ok(f, stow_config_check(f->config, &f->err));
-	check_ok(f, stow_store_open(f->config, &f->host, &f->store, &f->err));
-	check_ok(f, stow_registry_open(f->store, f->config, &f->host, &f->registry, &f->err));
+	memory_fixture_open(f, NULL);
 	*state = f;
 	return 0;
 }

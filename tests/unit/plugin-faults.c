@@ -3,7 +3,7 @@
  * The core over a store that fails at each of its calls in turn, loses answers, lies about sizes,
  * or is written by another host meanwhile: what may be seen afterwards, and that trying again helps.
  */
-#include "tests/registry/fixture.h"
+#include "tests/unit/memory-fixture.h"
 
 #include <pthread.h>
 
@@ -11,7 +11,6 @@
 #include "plugin/registry.h"
 #include "plugin/layout.h"
 #include "plugin/repository-lock.h"
-#include "tests/unit/wrap-driver.h"
 
 #define BODY "hello, world"
 
@@ -21,16 +20,7 @@ static int setup(void **state)
 
 	if (!f)
 		return -1;
-	f->now_ns = INT64_C(1796000000) * 1000000000;
-	f->host = (struct stow_host){ .size = sizeof(f->host), .arg = f, .now_ns = fixture_now };
-	f->op = (struct stow_op){ .size = sizeof(f->op), .requests = &f->requests };
-	check_ok(f, stow_config_new(&f->config, &f->err));
-	wrap_driver_path(f->config);
-	check_ok(f, stow_config_section(f->config, "http", fixture_http, &f->err));
-	check_ok(f, stow_config_set(f->config, "storage", "driver", "memory", &f->err));
-	check_ok(f, stow_config_set(f->config, "delete", "enabled", "yes", &f->err));
-	check_ok(f, stow_config_set(f->config, "http", "secret", "for tests", &f->err));
-	check_ok(f, stow_config_check(f->config, &f->err));
+	memory_fixture_configure(f, NULL);
 	f->store = wrap_open(f->config, &f->host);
 	check_ok(f, stow_registry_open(f->store, f->config, &f->host, &f->registry, &f->err));
 	*state = f;

@@ -7,11 +7,10 @@
  * never behind its own; what is there is never denied; a manifest is accepted if and only if all
  * that it refers to is there; an acknowledged tag is where it was put.
  */
-#include "tests/registry/fixture.h"
+#include "tests/unit/memory-fixture.h"
 
 #include "common/clock.h"
 #include "plugin/registry.h"
-#include "tests/unit/wrap-driver.h"
 
 #define REPOSITORIES 3
 #define BLOBS 5
@@ -293,16 +292,7 @@ static void two_registries(void **state)
 	(void)state;
 	m.random = seed ? strtoull(seed, NULL, 10) : 1;
 	m.now_ns = 1000 * CLOCK_SECOND;
-	f->now_ns = INT64_C(1796000000) * CLOCK_SECOND;
-	f->host = (struct stow_host){ .size = sizeof(f->host), .arg = f, .now_ns = fixture_now };
-	f->op = (struct stow_op){ .size = sizeof(f->op), .requests = &f->requests };
-	check_ok(f, stow_config_new(&f->config, &f->err));
-	wrap_driver_path(f->config);
-	check_ok(f, stow_config_section(f->config, "http", fixture_http, &f->err));
-	check_ok(f, stow_config_set(f->config, "storage", "driver", "memory", &f->err));
-	check_ok(f, stow_config_set(f->config, "delete", "enabled", "yes", &f->err));
-	check_ok(f, stow_config_set(f->config, "http", "secret", "for tests", &f->err));
-	check_ok(f, stow_config_check(f->config, &f->err));
+	memory_fixture_configure(f, NULL);
 	check_ok(f, stow_store_open(f->config, &f->host, &f->store, &f->err));
 	for (int i = 0; i < 2; i++) {
 		check_ok(f, stow_registry_open(f->store, f->config, &f->host, &m.registries[i],

@@ -2,11 +2,9 @@
 /*
  * Tests of which manifests of an index have to be there, by configuration and through a push.
  */
-#include "tests/registry/fixture.h"
+#include "tests/unit/memory-fixture.h"
 
 #include "plugin/policy.h"
-#include "plugin/store.h"
-#include "tests/unit/wrap-driver.h"
 
 static int read_policy(struct policy *policy, const char *index, const char *platforms,
                        struct stow_error *err)
@@ -58,20 +56,14 @@ static int push_sparse(struct fixture *f, const char *index, const char *platfor
 		"\"digest\":\"sha256:"
 		"1111111111111111111111111111111111111111111111111111111111111111\","
 		"\"platform\":{\"os\":\"linux\",\"architecture\":\"s390x\"}}]}";
+	const char *const more[][3] = { { "manifests", "index", index },
+		                        { "manifests", "platforms", platforms },
+		                        { NULL } };
 	struct stow_descriptor descriptor;
 	int status;
 
 	*f = (struct fixture){ .now_ns = 1 };
-	f->host = (struct stow_host){ .size = sizeof(f->host), .arg = f, .now_ns = fixture_now };
-	f->op = (struct stow_op){ .size = sizeof(f->op) };
-	check_ok(f, stow_config_new(&f->config, &f->err));
-	wrap_driver_path(f->config);
-	check_ok(f, stow_config_set(f->config, "storage", "driver", "memory", &f->err));
-	check_ok(f, stow_config_set(f->config, "manifests", "index", index, &f->err));
-	check_ok(f, stow_config_set(f->config, "manifests", "platforms", platforms, &f->err));
-	check_ok(f, stow_config_check(f->config, &f->err));
-	check_ok(f, stow_store_open(f->config, &f->host, &f->store, &f->err));
-	check_ok(f, stow_registry_open(f->store, f->config, &f->host, &f->registry, &f->err));
+	memory_fixture_open(f, more);
 	status = put_manifest(f, "a", "v1", OCI_INDEX, text, strlen(text), &descriptor, NULL);
 	fixture_close(f);
 	return status;
