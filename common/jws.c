@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jws.h over OpenSSL 3 and jansson.
+ * It must not know what is signed, nor who is trusted.
+ */
+#include "common/jws.h"
+
+#include <jansson.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "common/hash.h"
+
+#define WHERE "jws.key"
+#define RSA_BITS_MIN 1024
+#define RSA_BITS_MAX 16384
+#define FIELD_MAX ((size_t)RSA_BITS_MAX / 8 + 1) /* octets of the longest member of a key */
+#define CERTIFICATE_MAX ((size_t)64 << 10)
+
+static const struct curve {
+	const char *name, *group, *alg, *digest;
+	size_t octets; /* of a coordinate */
+} curves[] = {
+	{ "P-256", "prime256v1", "ES256", "SHA256", 32 },
+	{ "P-384", "secp384r1", "ES384", "SHA384", 48 },
+	{ "P-521", "secp521r1", "ES512", "SHA512", 66 },
+};
+#define CURVES (sizeof(curves) / sizeof(curves[0]))
+
+struct jws_key {
+	EVP_PKEY *pkey;
+	const struct curve *curve; /* NULL: RSA or Ed25519 */
+};
+
+/* ---- texts ---- */
+
+static int value_of(char c, bool url)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == (url ? '-' : '+'))
+		return 62;
+	return c == (url ? '_' : '/') ? 63 : -1;
+}
+
+static bool decode(const char *text, size_t len, bool url, struct buf *ret)
+{
+	uint32_t bits = 0;
+	unsigned n = 0;
+
+	if (len % 4 == 1)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		int value = value_of(text[i], url);
+
+		if (value < 0)
+			return false;
+		bits = bits << 6 | (uint32_t)value;
+		n += 6;
+		if (n >= 8) {
+			n -= 8;
+			if (buf_addc(ret, (char)(bits >> n)) != STOW_OK)
+				return false;
+		}
+	}
+	return (bits & ((1u << n) - 1)) == 0;
+}
+
+bool jws_base64url(const char *text, size_t len, struct buf *ret)
+{
+	return decode(text, len, true, ret);
+}
+
+/* With the padding that the standard alphabet asks for. */
+static bool decode_standard(const char *text, size_t len, struct buf *ret)
+{
+	if (len == 0 || len % 4 != 0)
+		return false;
+	for (int i = 0; i < 2 && text[len - 1] == '='; i++)
+		len--;
+	return decode(text, len, false, ret);
+}
+
+/* A member that is a text without a NUL in it; NULL if it is anything else. */
+static const char *member(const json_t *object, const char *name)
+{
+	const json_t *value = json_object_get(object, name);
+	const char *text = json_string_value(value);
+
+	return text && strlen(text) == json_string_length(value) ? text : NULL;
+}
+
+static int invalid(struct stow_error *err, const char *what)
+{
+	ERR_clear_error();
+	return error_set(err, STOW_EINVAL, WHERE, "%s", what);
+}
+
+static bool octets_of(const json_t *jwk, const char *name, struct buf *ret)
+{
+	const char *text = member(jwk, name);
+
+	return text && jws_base64url(text, strlen(text), ret);
+}
+
+/* ---- keys ---- */
+
+static EVP_PKEY *from_parameters(const char *type, OSSL_PARAM *parameters)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	EVP_PKEY *pkey = NULL;
+
+	if (!context || EVP_PKEY_fromdata_init(context) <= 0 ||
+	    EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_PUBLIC_KEY, parameters) <= 0)
+		pkey = NULL;
+	EVP_PKEY_CTX_free(context);
+	return pkey;
+}
+
+static int read_ec(const json_t *jwk, struct jws_key *ret, struct stow_error *err)
+{
+	const char *name = member(jwk, "crv");
+	cleanup_buf struct buf point = { 0 };
+	char group[32];
+
+	for (size_t i = 0; name && i < CURVES; i++)
+		if (strcmp(name, curves[i].name) == 0)
+			ret->curve = &curves[i];
+	if (!ret->curve)
+		return invalid(err, "crv is not one of P-256, P-384, P-521");
+	buf_init(&point, 1 + 2 * FIELD_MAX);
+	buf_addc(&point, 4); /* uncompressed */
+	if (!octets_of(jwk, "x", &point) || point.len != 1 + ret->curve->octets ||
+	    !octets_of(jwk, "y", &point) || point.len != 1 + 2 * ret->curve->octets)
+		return invalid(err, "x or y is not a coordinate of the curve");
+	memcpy(group, ret->curve->group, strlen(ret->curve->group) + 1);
+	ret->pkey = from_parameters(
+		"EC", (OSSL_PARAM[]){ OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+	                                                               group, 0),
+	                              OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
+	                                                                point.data, point.len),
+	                              OSSL_PARAM_construct_end() });
+	return ret->pkey ? STOW_OK : invalid(err, "x and y are not a point on the curve");
+}
+
+static EVP_PKEY *rsa_of(const struct buf *n, const struct buf *e)
+{
+	BIGNUM *modulus = BN_bin2bn((const unsigned char *)n->data, (int)n->len, NULL);
+	BIGNUM *exponent = BN_bin2bn((const unsigned char *)e->data, (int)e->len, NULL);
+	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+	OSSL_PARAM *parameters = NULL;
+	EVP_PKEY *pkey = NULL;
+
+	if (modulus && exponent && builder &&
+	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) &&
+	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent))
+		parameters = OSSL_PARAM_BLD_to_param(builder);
+	if (parameters)
+		pkey = from_parameters("RSA", parameters);
+	OSSL_PARAM_free(parameters);
+	OSSL_PARAM_BLD_free(builder);
+	BN_free(modulus);
+	BN_free(exponent);
+	return pkey;
+}
+
+static int read_rsa(const json_t *jwk, struct jws_key *ret, struct stow_error *err)
+{
+	cleanup_buf struct buf n = { 0 }, e = { 0 };
+
+	buf_init(&n, FIELD_MAX);
+	buf_init(&e, 4);
+	if (!octets_of(jwk, "n", &n) || n.len == 0)
+		return invalid(err, "n is not a modulus");
+	if (!octets_of(jwk, "e", &e) || e.len == 0 || !(e.data[e.len - 1] & 1) ||
+	    (e.len == 1 && e.data[0] == 1))
+		return invalid(err, "e is not an odd exponent of at most four octets");
+	ret->pkey = rsa_of(&n, &e);
+	return ret->pkey ? STOW_OK : invalid(err, "n and e are not a key");
+}
+
+static int read_okp(const json_t *jwk, struct jws_key *ret, struct stow_error *err)
+{
+	const char *name = member(jwk, "crv");
+	cleanup_buf struct buf x = { 0 };
+
+	buf_init(&x, FIELD_MAX);
+	if (!name || strcmp(name, "Ed25519") != 0)
+		return invalid(err, "crv is not Ed25519");
+	if (!octets_of(jwk, "x", &x) || x.len != 32)
+		return invalid(err, "x is not a key of 32 octets");
+	ret->pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
+	                                        (const unsigned char *)x.data, x.len);
+	return ret->pkey ? STOW_OK : invalid(err, "x is not a key");
+}
+
+/* Of a kind and size that we take. */
+static int check_key(struct jws_key *key, struct stow_error *err)
+{
+	char group[32] = "";
+	size_t len = 0;
+
+	if (EVP_PKEY_is_a(key->pkey, "RSA")) {
+		int bits = EVP_PKEY_get_bits(key->pkey);
+
+		return bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX
+		               ? STOW_OK
+		               : invalid(err, "RSA of under 1,024 or over 16,384 bits");
+	}
+	if (EVP_PKEY_is_a(key->pkey, "ED25519"))
+		return STOW_OK;
+	if (!EVP_PKEY_is_a(key->pkey, "EC") ||
+	    EVP_PKEY_get_group_name(key->pkey, group, sizeof(group), &len) <= 0)
+		return invalid(err, "neither RSA, nor Ed25519, nor on a named curve");
+	for (size_t i = 0; i < CURVES; i++)
+		if (strcmp(group, curves[i].group) == 0)
+			key->curve = &curves[i];
+	return key->curve ? STOW_OK : invalid(err, "not on one of P-256, P-384, P-521");
+}
+
+int jws_key_check_kid(const struct jws_key *key, const struct json_t *jwk, struct stow_error *err)
+{
+	char id[JWS_KEY_ID_LEN + 1];
+	const char *kid = member(jwk, "kid");
+	int r;
+
+	if (!json_object_get(jwk, "kid"))
+		return STOW_OK;
+	r = jws_key_id(key, id, err);
+	if (r != STOW_OK)
+		return r;
+	return kid && strcmp(kid, id) == 0 ? STOW_OK : invalid(err, "kid is not that of the key");
+}
+
+int jws_key_of_jwk(const struct json_t *jwk, struct jws_key **ret, struct stow_error *err)
+{
+	struct jws_key *key = calloc(1, sizeof(*key));
+	const char *kty = member(jwk, "kty");
+	int r;
+
+	if (!key)
+		return error_nomem(err, WHERE);
+	if (json_object_get(jwk, "d"))
+		r = invalid(err, "a private key where a public one belongs");
+	else if (kty && strcmp(kty, "EC") == 0)
+		r = read_ec(jwk, key, err);
+	else if (kty && strcmp(kty, "RSA") == 0)
+		r = read_rsa(jwk, key, err);
+	else if (kty && strcmp(kty, "OKP") == 0)
+		r = read_okp(jwk, key, err);
+	else
+		r = invalid(err, "kty is not EC, RSA or OKP");
+	if (r == STOW_OK)
+		r = check_key(key, err);
+	if (r != STOW_OK) {
+		jws_key_free(key);
+		return r;
+	}
+	*ret = key;
+	return STOW_OK;
+}
+
+int jws_key_of_certificate(const char *text, size_t len, struct jws_key **ret,
+                           struct stow_error *err)
+{
+	cleanup_buf struct buf der = { 0 };
+	struct jws_key *key = NULL;
+	const unsigned char *at;
+	X509 *certificate = NULL;
+	int r;
+
+	buf_init(&der, CERTIFICATE_MAX);
+	if (!decode_standard(text, len, &der))
+		return invalid(err, "x5c is not base64");
+	at = (const unsigned char *)der.data;
+	certificate = d2i_X509(NULL, &at, (long)der.len);
+	if (!certificate || (size_t)(at - (const unsigned char *)der.data) != der.len) {
+		X509_free(certificate);
+		return invalid(err, "x5c is not a certificate");
+	}
+	key = calloc(1, sizeof(*key));
+	if (key)
+		key->pkey = X509_get_pubkey(certificate);
+	X509_free(certificate);
+	if (!key)
+		return error_nomem(err, WHERE);
+	r = key->pkey ? check_key(key, err) : invalid(err, "the certificate has no key");
+	if (r != STOW_OK) {
+		jws_key_free(key);
+		return r;
+	}
+	*ret = key;
+	return STOW_OK;
+}
+
+void jws_key_free(struct jws_key *key)
+{
+	if (!key)
+		return;
+	EVP_PKEY_free(key->pkey);
+	free(key);
+}
+
+int jws_key_id(const struct jws_key *key, char *ret, struct stow_error *err)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+	unsigned char *der = NULL;
+	int len = i2d_PUBKEY(key->pkey, &der);
+	uint8_t sum[32];
+	uint32_t bits = 0;
+	unsigned n = 0, letters = 0;
+
+	if (len <= 0) {
+		ERR_clear_error();
+		return error_nomem(err, WHERE);
+	}
+	hash_sha256(der, (size_t)len, sum);
+	OPENSSL_free(der);
+	for (size_t i = 0; i < 30; i++) {
+		bits = bits << 8 | sum[i];
+		for (n += 8; n >= 5; n -= 5) {
+			if (letters && letters % 4 == 0)
+				*ret++ = ':';
+			*ret++ = alphabet[bits >> (n - 5) & 31];
+			letters++;
+		}
+	}
+	*ret = '\0';
+	return STOW_OK;
+}
+
+/* ---- signatures ---- */
+
+/* r and s side by side become what OpenSSL takes; NULL if they cannot. *ret_len is set. */
+static unsigned char *der_of(const struct curve *curve, const unsigned char *signature,
+                             int *ret_len)
+{
+	ECDSA_SIG *pair = ECDSA_SIG_new();
+	BIGNUM *r = BN_bin2bn(signature, (int)curve->octets, NULL);
+	BIGNUM *s = BN_bin2bn(signature + curve->octets, (int)curve->octets, NULL);
+	unsigned char *der = NULL;
+
+	if (pair && r && s && ECDSA_SIG_set0(pair, r, s))
+		r = s = NULL; /* pair's */
+	else
+		goto end;
+	*ret_len = i2d_ECDSA_SIG(pair, &der);
+end:
+	BN_free(r);
+	BN_free(s);
+	ECDSA_SIG_free(pair);
+	return der;
+}
+
+/* The name of the hash that alg asks for with such a key; NULL where it does not fit. "" is none. */
+static const char *digest_for(const struct jws_key *key, const char *alg, bool *ret_pss)
+{
+	static const char *const names[][2] = { { "256", "SHA256" },
+		                                { "384", "SHA384" },
+		                                { "512", "SHA512" } };
+
+	*ret_pss = false;
+	if (key->curve)
+		return strcmp(alg, key->curve->alg) == 0 ? key->curve->digest : NULL;
+	if (!EVP_PKEY_is_a(key->pkey, "RSA"))
+		return strcmp(alg, "EdDSA") == 0 ? "" : NULL;
+	if (strncmp(alg, "RS", 2) != 0 && strncmp(alg, "PS", 2) != 0)
+		return NULL;
+	*ret_pss = alg[0] == 'P';
+	for (size_t i = 0; i < 3; i++)
+		if (strcmp(alg + 2, names[i][0]) == 0)
+			return names[i][1];
+	return NULL;
+}
+
+static bool holds(const struct jws_key *key, const char *digest, bool pss, const void *data,
+                  size_t len, const unsigned char *signature, size_t signature_len)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *parameters = NULL;
+	bool ok = context && EVP_DigestVerifyInit_ex(context, &parameters, *digest ? digest : NULL,
+	                                             NULL, NULL, key->pkey, NULL) > 0;
+
+	if (ok && pss)
+		ok = EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) > 0 &&
+		     EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, RSA_PSS_SALTLEN_DIGEST) > 0;
+	ok = ok && EVP_DigestVerify(context, signature, signature_len, data, len) == 1;
+	EVP_MD_CTX_free(context);
+	ERR_clear_error();
+	return ok;
+}
+
+int jws_verify(const struct jws_key *key, const char *alg, const void *data, size_t len,
+               const void *signature, size_t signature_len, struct stow_error *err)
+{
+	const unsigned char *bytes = signature;
+	unsigned char *der = NULL;
+	size_t want = 64; /* of Ed25519 */
+	const char *digest;
+	bool pss, ok;
+
+	digest = digest_for(key, alg, &pss);
+	if (!digest)
+		return invalid(err, "alg does not fit the key");
+	if (key->curve)
+		want = 2 * key->curve->octets;
+	else if (*digest)
+		want = (size_t)EVP_PKEY_get_size(key->pkey);
+	if (signature_len != want)
+		return invalid(err, "the signature is not of the length that alg asks for");
+	if (key->curve) {
+		int der_len = 0;
+
+		der = der_of(key->curve, signature, &der_len);
+		if (!der || der_len <= 0)
+			return error_nomem(err, WHERE);
+		bytes = der;
+		signature_len = (size_t)der_len;
+	}
+	ok = holds(key, digest, pss, data, len, bytes, signature_len);
+	OPENSSL_free(der);
+	return ok ? STOW_OK : error_set(err, STOW_EDENIED, WHERE, "the signature does not hold");
+}
