@@ -218,6 +218,8 @@ static void each_algorithm(void **state)
 	}
 }
 
+#define OCTETS_32 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"
+
 static void bad_keys(void **state)
 {
 	static const char *const texts[] = {
@@ -227,14 +229,12 @@ static void bad_keys(void **state)
 		"{\"kty\":\"EC\",\"crv\":\"secp256k1\",\"x\":\"AA\",\"y\":\"AA\"}",
 		"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\",\"y\":\"AA\"}",
 		/* off the curve */
-		"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":"
-		"\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\","
-		"\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"}",
+		"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" OCTETS_32 "\",\"y\":\"" OCTETS_32
+		"\"}",
 		"{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}",
 		"{\"kty\":\"RSA\",\"n\":\"\",\"e\":\"AQAB\"}",
 		"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}",
-		"{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":"
-		"\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"}",
+		"{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"" OCTETS_32 "\"}",
 		"{\"kty\":1}",
 	};
 
