@@ -61,6 +61,7 @@ ROOMS      := common plugin host/cli host/serve $(addprefix driver/,$(DRIVERS))
 
 UNIT_SRC     := $(wildcard tests/unit/*.c)
 REGISTRY_SRC := $(wildcard tests/registry/*.c)
+SCHEMA1_SRC  := $(wildcard tests/schema1/*.c)
 DRIVE_SRC    := $(wildcard tests/driver/drive.c)
 CONTRACT_SRC := $(filter-out $(DRIVE_SRC),$(wildcard tests/driver/*.c))
 BENCH_SRC    := $(wildcard bench/*.c)
@@ -79,6 +80,8 @@ DRIVER_SO := $(patsubst %,$O/drivers/%.so,$(DRIVERS))
 UNIT      := $(patsubst %.c,$O/%,$(UNIT_SRC))
 REGISTRY  := $(patsubst %.c,$O/%,$(REGISTRY_SRC))
 CONTRACT  := $(if $(wildcard tests/driver/contract.c),$O/tests/driver/contract)
+# takes a folder of vectors and scenarios
+SCHEMA1   := $(if $(SCHEMA1_SRC),$O/tests/schema1-vectors)
 # makes the calls that a script asks for
 DRIVE     := $(patsubst %.c,$O/%,$(DRIVE_SRC))
 BENCH     := $(patsubst %.c,$O/%,$(BENCH_SRC))
@@ -171,7 +174,7 @@ $(COMMON_A): $(call objs,$(COMMON_SRC)) $O/obj/sources
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
 -include $(patsubst %.c,$O/obj/%.d,$(COMMON_SRC) $(HTTPC_SRC) $(PLUGIN_SRC) $(HOST_SRC) \
-	$(DRIVER_SRC) $(UNIT_SRC) $(REGISTRY_SRC) $(CONTRACT_SRC) $(DRIVE_SRC) $(BENCH_SRC) \
+	$(DRIVER_SRC) $(UNIT_SRC) $(REGISTRY_SRC) $(CONTRACT_SRC) $(SCHEMA1_SRC) $(DRIVE_SRC) $(BENCH_SRC) \
 	$(FUZZ_SRC) $(REPLAY_SRC))
 
 # ---- shared objects and the program ----
@@ -246,6 +249,11 @@ $(CONTRACT): $(call objs,$(CONTRACT_SRC)) $(COMMON_A)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(COMMON_A) -ldl \
 		$(CRYPTO_LIBS)
+# sees the core from within: its scenarios change objects below it
+$(SCHEMA1): $(call objs,$(SCHEMA1_SRC)) $(PLUGIN_OBJ) $(COMMON_A)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(COMMON_A) $(LIBS_plugin) \
+		$(CRYPTO_LIBS)
 $(DRIVE) $(BENCH): $O/%: $O/obj/%.o $(COMMON_A)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $< $(COMMON_A) -ldl $(CRYPTO_LIBS)
@@ -300,7 +308,7 @@ $(ABI_EXPOSED): tests/abi/exposed.c include/stowage/driver.h include/stowage/typ
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -shared $(ALL_LDFLAGS) $(ALL_CFLAGS) -g -o $@ $<
 
-tests: build $(UNIT) $(REGISTRY) $(CONTRACT) $(DRIVE) $(FUZZ) $(BROKEN) $(ABI_DRIVERS) $(ABI_EXPOSED)
+tests: build $(UNIT) $(REGISTRY) $(CONTRACT) $(SCHEMA1) $(DRIVE) $(FUZZ) $(BROKEN) $(ABI_DRIVERS) $(ABI_EXPOSED)
 fuzzers: $(FUZZ)
 bench: build $(BENCH)
 

@@ -83,6 +83,23 @@ bool jws_base64url(const char *text, size_t len, struct buf *ret)
 	return decode(text, len, true, ret);
 }
 
+void jws_base64url_add(struct buf *ret, const void *data, size_t len)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	const unsigned char *p = data;
+	uint32_t bits = 0;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		bits = bits << 8 | p[i];
+		for (n += 8; n >= 6; n -= 6)
+			buf_addc(ret, alphabet[bits >> (n - 6) & 63]);
+	}
+	if (n)
+		buf_addc(ret, alphabet[bits << (6 - n) & 63]);
+}
+
 /* With the padding that the standard alphabet asks for. */
 static bool decode_standard(const char *text, size_t len, struct buf *ret)
 {
@@ -407,7 +424,7 @@ int jws_verify(const struct jws_key *key, const char *alg, const void *data, siz
 {
 	const unsigned char *bytes = signature;
 	unsigned char *der = NULL;
-	size_t want = 64; /* of Ed25519 */
+	size_t want = signature_len;
 	const char *digest;
 	bool pss, ok;
 
@@ -416,8 +433,8 @@ int jws_verify(const struct jws_key *key, const char *alg, const void *data, siz
 		return invalid(err, "alg does not fit the key");
 	if (key->curve)
 		want = 2 * key->curve->octets;
-	else if (*digest)
-		want = (size_t)EVP_PKEY_get_size(key->pkey);
+	else if (*digest == '\0')
+		want = 64; /* of Ed25519; RSA of another length is simply another key's */
 	if (signature_len != want)
 		return invalid(err, "the signature is not of the length that alg asks for");
 	if (key->curve) {

@@ -24,6 +24,8 @@ struct jws_key;
 
 /* The URL alphabet, no padding, no spare bits set; false for anything else. Adds to ret. */
 bool jws_base64url(const char *text, size_t len, struct buf *ret);
+/* The other way; see buf_status. */
+void jws_base64url_add(struct buf *ret, const void *data, size_t len);
 
 /* A public key of kty EC (P-256, P-384, P-521), RSA or OKP (Ed25519). A private one is refused.
  * STOW_EINVAL with a line that says what is wrong. */
@@ -39,7 +41,7 @@ int jws_key_id(const struct jws_key *, char *ret, struct stow_error *);
 int jws_key_check_kid(const struct jws_key *, const struct json_t *jwk, struct stow_error *);
 
 /* alg is the header's: RS, PS, ES or EdDSA. STOW_EINVAL where it does not fit the key, or the
- * signature cannot be one of it; STOW_EDENIED where it does not hold. */
+ * signature is none of a curve's length; STOW_EDENIED where it does not hold. */
 int jws_verify(const struct jws_key *, const char *alg, const void *data, size_t len,
                const void *signature, size_t signature_len, struct stow_error *);
 

@@ -50,6 +50,25 @@ static void make_plain(char *s)
 	}
 }
 
+static int32_t status_of(enum stow_fault_kind kind)
+{
+	if (kind == STOW_FAULT_BLOB_UNKNOWN)
+		return STOW_ENOTFOUND;
+	return kind == STOW_FAULT_UNVERIFIED ? STOW_EDENIED : STOW_ECORRUPT;
+}
+
+void faults_mismatch(struct stow_faults *faults, int status, const char *message)
+{
+	struct stow_fault *fault;
+	size_t before = faults->n;
+
+	faults_add(faults, STOW_FAULT_UNVERIFIED, NULL, "%s", message);
+	if (faults->n == before)
+		return;
+	fault = before == 0 ? &faults->first : &faults->items[before - 1];
+	fault->status = status;
+}
+
 void faults_add(struct stow_faults *faults, enum stow_fault_kind kind, const char *digest,
                 const char *fmt, ...)
 {
@@ -60,6 +79,7 @@ void faults_add(struct stow_faults *faults, enum stow_fault_kind kind, const cha
 		return;
 	memset(fault, 0, sizeof(*fault));
 	fault->kind = (int32_t)kind;
+	fault->status = status_of(kind);
 	(void)text_copy(fault->digest, sizeof(fault->digest), digest ? digest : "");
 	va_start(ap, fmt);
 	if (vsnprintf(fault->message, sizeof(fault->message), fmt, ap) < 0)

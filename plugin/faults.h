@@ -22,6 +22,8 @@ int faults_new(struct stow_faults **ret, struct stow_error *err);
 /* digest may be NULL. */
 void faults_add(struct stow_faults *, enum stow_fault_kind, const char *digest, const char *fmt,
                 ...) __attribute__((format(printf, 4, 5)));
+/* A signature that does not hold, with the status that tells which kind of key made it. */
+void faults_mismatch(struct stow_faults *, int status, const char *message);
 /* STOW_ECORRUPT with a line that tells the first and how many there are. */
 int faults_error(const struct stow_faults *, const char *where, const char *what,
                  struct stow_error *err);

@@ -19,6 +19,10 @@ _Static_assert(sizeof(LAYOUT_REPOSITORIES) + STOW_NAME_MAX + sizeof("/_stowage/r
                                2 * (STOW_DIGEST_MAX + 1) + sizeof("/descriptor") <=
                        LAYOUT_KEY_MAX,
                "and so does a referrer's");
+_Static_assert(sizeof(LAYOUT_REPOSITORIES) + STOW_NAME_MAX + sizeof("/_manifests/revisions/") +
+                               sizeof("/signatures/") + 2 * STOW_DIGEST_MAX + sizeof("/link") <=
+                       LAYOUT_KEY_MAX,
+               "and a signature's");
 
 static const char *room_path(enum layout_room room)
 {
@@ -97,6 +101,23 @@ void layout_referrer(struct layout_key *ret, const char *name, const struct dige
 	                  hash_name(referrer->algorithm), digest_hex(referrer));
 }
 
+void layout_signature(struct layout_key *ret, const char *name, const struct digest *revision,
+                      const struct digest *signature)
+{
+	(void)text_format(ret->text, sizeof(ret->text),
+	                  LAYOUT_REPOSITORIES "%s/_manifests/revisions/%s/%s/signatures/%s/%s/link",
+	                  name, hash_name(revision->algorithm), digest_hex(revision),
+	                  hash_name(signature->algorithm), digest_hex(signature));
+}
+
+void layout_signatures_prefix(struct layout_key *ret, const char *name,
+                              const struct digest *revision)
+{
+	(void)text_format(ret->text, sizeof(ret->text),
+	                  LAYOUT_REPOSITORIES "%s/_manifests/revisions/%s/%s/signatures/", name,
+	                  hash_name(revision->algorithm), digest_hex(revision));
+}
+
 void layout_manifests_prefix(struct layout_key *ret, const char *name)
 {
 	(void)text_format(ret->text, sizeof(ret->text), LAYOUT_REPOSITORIES "%s/_manifests/", name);
@@ -160,6 +181,11 @@ bool layout_is_index(const char *rest, size_t *ret_tag_len, struct digest *ret)
 bool layout_is_referrer(const char *rest, struct digest *ret)
 {
 	return read_digest(rest, "/descriptor", ret);
+}
+
+bool layout_is_signature(const char *rest, struct digest *ret)
+{
+	return read_digest(rest, "/link", ret);
 }
 
 /* Sixteen lower-case hex digits, as layout_segment writes them. */

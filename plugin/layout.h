@@ -35,6 +35,9 @@ void layout_tag_index(struct layout_key *ret, const char *name, const char *tag,
                       const struct digest *);
 void layout_segment(struct layout_key *ret, const char *name, const char *uuid,
                     const struct segment_id *);
+/* A signature of a revision of schema 1, beside its link. */
+void layout_signature(struct layout_key *ret, const char *name, const struct digest *revision,
+                      const struct digest *signature);
 
 /* The descriptor of a referrer, under its subject's digest. */
 void layout_referrer(struct layout_key *ret, const char *name, const struct digest *subject,
@@ -46,6 +49,8 @@ void layout_tag_prefix(struct layout_key *ret, const char *name, const char *tag
 void layout_upload_prefix(struct layout_key *ret, const char *name, const char *uuid);
 void layout_referrers_prefix(struct layout_key *ret, const char *name,
                              const struct digest *subject);
+void layout_signatures_prefix(struct layout_key *ret, const char *name,
+                              const struct digest *revision);
 /* Tags and revisions: what makes a repository one. */
 void layout_manifests_prefix(struct layout_key *ret, const char *name);
 
@@ -57,6 +62,8 @@ bool layout_is_current(const char *rest, size_t *ret_tag_len);
 bool layout_is_index(const char *rest, size_t *ret_tag_len, struct digest *ret);
 /* "<algorithm>/<hex>/descriptor" */
 bool layout_is_referrer(const char *rest, struct digest *ret);
+/* "<algorithm>/<hex>/link" */
+bool layout_is_signature(const char *rest, struct digest *ret);
 /* "<start>-<parent nonce>-<nonce>" */
 bool layout_is_segment(const char *rest, struct segment_id *ret);
 /* Behind LAYOUT_REPOSITORIES: "<name>/_<room>/..."; the room begins at ret_room. */

@@ -8,12 +8,15 @@
 #include "common/text.h"
 #include "plugin/faults.h"
 #include "plugin/link.h"
+#include "plugin/manifest-store.h"
 #include "plugin/manifest.h"
 #include "plugin/name.h"
 #include "plugin/presence.h"
 #include "plugin/referrer.h"
 #include "plugin/registry.h"
 #include "plugin/revision.h"
+#include "plugin/signatures.h"
+#include "plugin/signed-manifest.h"
 #include "plugin/tag.h"
 
 struct stow_manifest {
@@ -64,6 +67,33 @@ static int resolve(struct stow_registry *registry, const struct stow_op *op, con
 	return status == STOW_OK ? tag_read(registry, op, name, reference, ret, err) : status;
 }
 
+/* Registry 2.1.0 linked revisions as layers. They are not read there, or every manifest could be
+ * fetched as a layer and every layer deleted as a manifest; but it is said. */
+static int check_legacy(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                        const struct digest *digest, struct stow_error *err)
+{
+	cleanup_free void *data = malloc(STOW_MANIFEST_MAX);
+	enum manifest_kind kind = 0;
+	struct layout_key key;
+	struct digest target;
+	size_t len;
+
+	if (!data)
+		return error_nomem(err, "manifest.get");
+	layout_link(&key, name, LAYOUT_LAYERS, digest);
+	if (link_read(registry->store, op, &key, digest, &target, NULL) != STOW_OK)
+		return STOW_ENOTFOUND;
+	layout_data(&key, digest);
+	if (store_get(registry->store, op, key.text, NULL, data, STOW_MANIFEST_MAX, &len, NULL,
+	              NULL) != STOW_OK ||
+	    manifest_recognise(&kind, data, len, NULL) != STOW_OK || kind != MANIFEST_SCHEMA1)
+		return STOW_ENOTFOUND;
+	return error_set(err, STOW_ENOTSUP, "manifest.get",
+	                 "%s@%s is linked under _layers alone, as registry 2.1.0 left manifests; "
+	                 "push it again",
+	                 name, digest->text);
+}
+
 /* The revision's bytes, verified, from the cache or the store. */
 static int get_bytes(struct stow_registry *registry, const struct stow_op *op, const char *name,
                      const struct digest *digest, struct cache_bytes **ret, struct stow_error *err)
@@ -71,6 +101,7 @@ static int get_bytes(struct stow_registry *registry, const struct stow_op *op, c
 	struct cache_entry entry = { .size = 0 };
 	cleanup_free void *data = NULL;
 	struct cache_read read;
+	bool unlinked = false;
 	size_t len = 0;
 	int status;
 
@@ -79,7 +110,9 @@ static int get_bytes(struct stow_registry *registry, const struct stow_op *op, c
 		return STOW_OK;
 	}
 	read = cache_read_begin(registry->cache);
-	status = revision_read(registry, op, name, digest, &data, &len, err);
+	status = revision_read(registry, op, name, digest, &data, &len, &unlinked, err);
+	if (status == STOW_ENOTFOUND && unlinked)
+		return check_legacy(registry, op, name, digest, err);
 	if (status != STOW_OK)
 		return status;
 	*ret = cache_bytes_new(data, len);
@@ -97,27 +130,67 @@ static void cleanup_manifest(struct stow_manifest **manifest)
 	stow_manifest_free(*manifest);
 }
 
-int stow_manifest_get(struct stow_registry *registry, const struct stow_op *op, const char *name,
-                      const char *reference, struct stow_manifest **ret, struct stow_error *err)
+/* In the place of the payload comes the signed form, which no cache keeps: signatures are added. */
+static int get_signed(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                      const struct digest *digest, struct cache_bytes **bytes,
+                      struct stow_error *err)
+{
+	cleanup_buf struct buf text = { 0 };
+	struct cache_bytes *whole;
+	int status = signed_manifest_read(registry, op, name, digest, (*bytes)->data, (*bytes)->len,
+	                                  &text, err);
+
+	if (status != STOW_OK)
+		return status;
+	whole = cache_bytes_new(text.data, text.len);
+	if (!whole)
+		return error_nomem(err, "manifest.get");
+	cache_bytes_unref(*bytes);
+	*bytes = whole;
+	return STOW_OK;
+}
+
+static int get(struct stow_registry *registry, const struct stow_op *op, const char *name,
+               const struct digest *digest, struct stow_manifest **ret, struct stow_error *err)
 {
 	cleanup(cleanup_manifest) struct stow_manifest *manifest = calloc(1, sizeof(*manifest));
 	enum manifest_kind kind;
-	struct digest digest;
 	int status;
 
 	if (!manifest)
 		return error_nomem(err, "manifest.get");
-	status = resolve(registry, op, name, reference, &digest, err);
-	if (status == STOW_OK)
-		status = get_bytes(registry, op, name, &digest, &manifest->bytes, err);
+	status = get_bytes(registry, op, name, digest, &manifest->bytes, err);
 	if (status != STOW_OK)
 		return status;
 	status = manifest_recognise(&kind, manifest->bytes->data, manifest->bytes->len, err);
 	if (status != STOW_OK)
-		return error_prefix(err, status, "%s@%s", name, digest.text);
-	describe(&manifest->descriptor, &digest, manifest->bytes->len, kind);
+		return error_prefix(err, status, "%s@%s", name, digest->text);
+	if (kind == MANIFEST_SCHEMA1)
+		status = get_signed(registry, op, name, digest, &manifest->bytes, err);
+	if (status != STOW_OK)
+		return status;
+	describe(&manifest->descriptor, digest, manifest->bytes->len, kind);
 	*ret = take(manifest);
 	return STOW_OK;
+}
+
+int stow_manifest_get(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                      const char *reference, struct stow_manifest **ret, struct stow_error *err)
+{
+	struct digest digest;
+	int status = resolve(registry, op, name, reference, &digest, err);
+
+	return status == STOW_OK ? get(registry, op, name, &digest, ret, err) : status;
+}
+
+int stow_manifest_get_by_digest(struct stow_registry *registry, const struct stow_op *op,
+                                const char *name, const char *text, struct stow_manifest **ret,
+                                struct stow_error *err)
+{
+	struct digest digest;
+	int status = name_require_with_digest(name, text, &digest, "manifest.get", err);
+
+	return status == STOW_OK ? get(registry, op, name, &digest, ret, err) : status;
 }
 
 /* ---- exists, delete ---- */
@@ -181,8 +254,13 @@ int stow_manifest_delete(struct stow_registry *registry, const struct stow_op *o
 struct push { /* what is known of a manifest that is to be stored */
 	const char *name;
 	const char *tag; /* NULL where it is pushed by its digest */
+	uint32_t flags;
 	struct digest digest;
-	struct manifest manifest;
+	const void *data; /* what is digested and stored: of schema 1, the payload */
+	size_t len;
+	enum manifest_kind kind;
+	struct manifest manifest; /* of any kind but schema 1 */
+	struct schema1 signed_form;
 };
 
 static void judge_reference(const struct manifest_reference *reference,
@@ -236,44 +314,83 @@ static int verify_references(struct stow_registry *registry, const struct stow_o
 	return status;
 }
 
-/* Which digest the bytes have, and is it the one that they are pushed by? */
-static int verify_reference(struct push *push, const char *reference, const void *data, size_t len,
-                            struct stow_faults *faults, struct stow_error *err)
+/* Is it pushed by tag or by digest? Then *ret is that digest, else its text is "". */
+static int read_reference(struct push *push, const char *reference, struct digest *ret,
+                          struct stow_error *err)
 {
 	static const char where[] = "manifest.put";
-	struct digest wanted;
 	int status = name_require(push->name, where, err);
+
+	memset(ret, 0, sizeof(*ret));
+	if (status != STOW_OK)
+		return status;
+	if (!reference)
+		return push->kind == MANIFEST_SCHEMA1
+		               ? STOW_OK
+		               : error_set(err, STOW_EINVAL, where, "neither tag nor digest");
+	if (name_is_reference_digest(reference))
+		return digest_require(ret, reference, where, err);
+	push->tag = reference;
+	return name_require_tag(reference, where, err);
+}
+
+/* Which digest the bytes have, and is it the one that they are pushed by? */
+static void verify_digest(struct push *push, const struct digest *wanted,
+                          struct stow_faults *faults)
+{
+	bool by_digest = wanted->text[0] != '\0';
+
+	if (push->len > STOW_MANIFEST_MAX)
+		return;
+	digest_of(&push->digest, by_digest ? wanted->algorithm : HASH_SHA256, push->data,
+	          push->len);
+	if (by_digest && !digest_equal(wanted, &push->digest))
+		faults_add(faults, STOW_FAULT_DIGEST, wanted->text, "its bytes are %s, not %s",
+		           push->digest.text, wanted->text);
+}
+
+/* The payload takes the place of the file. */
+static int verify_signed(struct stow_registry *registry, const struct stow_op *op,
+                         struct push *push, const struct digest *wanted, struct stow_faults *faults,
+                         struct stow_error *err)
+{
+	bool by_digest = wanted->text[0] != '\0';
+	int status = signed_manifest_verify(registry, op, push->name, push->tag,
+	                                    (push->flags & STOW_MANIFESTS_SKIP_LAYERS) != 0,
+	                                    push->data, push->len, &push->signed_form, faults, err);
 
 	if (status != STOW_OK)
 		return status;
-	if (!name_is_reference_digest(reference)) {
-		push->tag = reference;
-		status = name_require_tag(reference, where, err);
-		if (status == STOW_OK && len <= STOW_MANIFEST_MAX)
-			digest_of(&push->digest, HASH_SHA256, data, len);
-		return status;
-	}
-	status = digest_require(&wanted, reference, where, err);
-	if (status != STOW_OK || len > STOW_MANIFEST_MAX)
-		return status;
-	digest_of(&push->digest, wanted.algorithm, data, len);
-	if (!digest_equal(&wanted, &push->digest))
-		faults_add(faults, STOW_FAULT_DIGEST, wanted.text, "its bytes are %s, not %s",
-		           push->digest.text, wanted.text);
+	push->data = buf_text(&push->signed_form.payload);
+	push->len = push->signed_form.payload.len;
+	if (stow_faults_count(faults) > 0 && push->len == 0)
+		return STOW_OK; /* no payload whose digest could be right */
+	verify_digest(push, wanted, faults);
+	if (!by_digest)
+		push->tag = push->signed_form.tag;
 	return STOW_OK;
 }
 
 static int verify(struct stow_registry *registry, const struct stow_op *op, struct push *push,
-                  const char *reference, const char *media_type, const void *data, size_t len,
-                  struct stow_faults *faults, struct stow_error *err)
+                  const char *reference, const char *media_type, struct stow_faults *faults,
+                  struct stow_error *err)
 {
+	struct digest wanted;
 	int status;
 
-	status = verify_reference(push, reference, data, len, faults, err);
-	if (status == STOW_OK)
-		status = manifest_parse(&push->manifest, media_type, data, len, faults, err);
-	if (status == STOW_OK)
-		status = verify_references(registry, op, push, faults, err);
+	if (manifest_is_schema1(media_type, push->data, push->len))
+		push->kind = MANIFEST_SCHEMA1;
+	status = read_reference(push, reference, &wanted, err);
+	if (status == STOW_OK && push->kind == MANIFEST_SCHEMA1) {
+		status = verify_signed(registry, op, push, &wanted, faults, err);
+	} else if (status == STOW_OK) {
+		verify_digest(push, &wanted, faults);
+		status = manifest_parse(&push->manifest, media_type, push->data, push->len, faults,
+		                        err);
+		push->kind = push->manifest.kind;
+		if (status == STOW_OK && !(push->flags & STOW_MANIFESTS_SKIP_LAYERS))
+			status = verify_references(registry, op, push, faults, err);
+	}
 	if (status == STOW_OK && stow_faults_count(faults) > 0)
 		return faults_error(faults, "manifest.put", push->name, err);
 	return status;
@@ -281,11 +398,10 @@ static int verify(struct stow_registry *registry, const struct stow_op *op, stru
 
 /* Before the revision's link: a list of referrers looks at that. */
 static int index_subject(struct stow_registry *registry, const struct stow_op *op,
-                         const struct push *push, const void *data, size_t len,
-                         struct stow_error *err)
+                         const struct push *push, struct stow_error *err)
 {
-	cleanup_free char *descriptor = referrer_descriptor(push->manifest.kind, &push->digest,
-	                                                    data, len);
+	cleanup_free char *descriptor = referrer_descriptor(push->kind, &push->digest, push->data,
+	                                                    push->len);
 
 	if (!descriptor)
 		return error_nomem(err, "manifest.put");
@@ -303,17 +419,22 @@ int stow_manifest_subject(const void *data, size_t len, char *ret)
 	return STOW_OK;
 }
 
+/* Signatures, too, come before the link, since a revision without them cannot be got. */
 static int store(struct stow_registry *registry, const struct stow_op *op, const struct push *push,
-                 const void *data, size_t len, struct stow_error *err)
+                 struct stow_error *err)
 {
 	struct repository_lock *lock = NULL;
 	int status;
 
-	status = revision_write_data(registry, op, &push->digest, data, len, err);
+	status = revision_write_data(registry, op, &push->digest, push->data, push->len, err);
 	if (status == STOW_OK && push->manifest.has_subject)
-		status = index_subject(registry, op, push, data, len, err);
+		status = index_subject(registry, op, push, err);
+	if (status == STOW_OK && push->kind == MANIFEST_SCHEMA1)
+		status = signatures_write(registry, op, push->name, &push->digest,
+		                          push->signed_form.signatures,
+		                          push->signed_form.n_signatures, err);
 	if (status == STOW_OK)
-		registry_saw_data(registry, &push->digest, (int64_t)len);
+		registry_saw_data(registry, &push->digest, (int64_t)push->len);
 	if (status == STOW_OK)
 		status = repository_lock_shared(&registry->locks, op, push->name, &lock, err);
 	if (status != STOW_OK)
@@ -325,26 +446,36 @@ static int store(struct stow_registry *registry, const struct stow_op *op, const
 	return status;
 }
 
-int stow_manifest_put(struct stow_registry *registry, const struct stow_op *op, const char *name,
-                      const char *reference, const char *media_type, const void *data, size_t len,
-                      struct stow_descriptor *ret, struct stow_faults **ret_faults,
-                      struct stow_error *err)
+int manifest_put(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                 const char *reference, const char *media_type, const void *data, size_t len,
+                 uint32_t flags, struct stow_descriptor *ret, struct stow_faults **ret_faults,
+                 struct stow_error *err)
 {
-	struct push push = { .name = name };
+	struct push push = { .name = name, .flags = flags, .data = data, .len = len };
 	struct stow_faults *faults = NULL;
 	int status;
 
 	status = faults_new(&faults, err);
 	if (status != STOW_OK)
 		return status;
-	status = verify(registry, op, &push, reference, media_type, data, len, faults, err);
+	status = verify(registry, op, &push, reference, media_type, faults, err);
 	if (status == STOW_OK)
-		status = store(registry, op, &push, data, len, err);
+		status = store(registry, op, &push, err);
 	if (status == STOW_OK)
-		describe(ret, &push.digest, len, push.manifest.kind);
+		describe(ret, &push.digest, len, push.kind);
 	if (ret_faults && stow_faults_count(faults) > 0 && status == STOW_ECORRUPT)
 		*ret_faults = take(faults);
 	stow_faults_free(faults);
 	manifest_done(&push.manifest);
+	schema1_done(&push.signed_form);
 	return status;
+}
+
+int stow_manifest_put(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                      const char *reference, const char *media_type, const void *data, size_t len,
+                      struct stow_descriptor *ret, struct stow_faults **ret_faults,
+                      struct stow_error *err)
+{
+	return manifest_put(registry, op, name, reference, media_type, data, len, 0, ret,
+	                    ret_faults, err);
 }

@@ -19,7 +19,9 @@ static const char *const media_types[] = {
 	[MANIFEST_DOCKER_LIST] = "application/vnd.docker.distribution.manifest.list.v2+json",
 	[MANIFEST_OCI_IMAGE] = "application/vnd.oci.image.manifest.v1+json",
 	[MANIFEST_OCI_INDEX] = "application/vnd.oci.image.index.v1+json",
+	[MANIFEST_SCHEMA1] = "application/vnd.docker.distribution.manifest.v1+prettyjws",
 };
+#define SCHEMA1_PLAIN "application/vnd.docker.distribution.manifest.v1+json"
 
 /* Layers that a registry may be forbidden to hand out. */
 static const char *const foreign_types[] = {
@@ -40,7 +42,7 @@ const char *manifest_media_type(enum manifest_kind kind)
 	return media_types[kind];
 }
 
-/* 0 if it is none of the four.  Letter by letter: Distribution reads what is stored so. */
+/* 0 if it is none of the four of manifest_parse.  Letter by letter: Distribution reads what is stored so. */
 static enum manifest_kind kind_of(const char *media_type)
 {
 	for (int kind = MANIFEST_DOCKER_IMAGE; kind <= MANIFEST_OCI_INDEX; kind++) {
@@ -380,16 +382,23 @@ int manifest_recognise(enum manifest_kind *ret, const void *data, size_t len,
 	cleanup(release) json_t *root = NULL;
 	const json_t *value;
 	const char *type;
+	double version;
 	json_error_t error;
 
 	if (fault)
 		return error_set(err, STOW_ECORRUPT, WHERE, "%s", fault);
-	root = json_loadb(data, len, JSON_ALLOW_NUL, &error);
+	/* integers of any size: it is for those who pull to read them */
+	root = json_loadb(data, len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
 	if (!root)
 		return error_set(err, STOW_ECORRUPT, WHERE, "not JSON: %s (line %d)", error.text,
 		                 error.line);
-	if (json_integer_value(json_object_get(root, "schemaVersion")) != 2)
-		return error_set(err, STOW_ECORRUPT, WHERE, "schemaVersion is not 2");
+	version = json_number_value(json_object_get(root, "schemaVersion"));
+	if (version == 1) {
+		*ret = MANIFEST_SCHEMA1;
+		return STOW_OK;
+	}
+	if (version != 2)
+		return error_set(err, STOW_ECORRUPT, WHERE, "schemaVersion is neither 1 nor 2");
 	value = json_object_get(root, "mediaType");
 	type = text_of(value);
 	if (is_given(value) && !type)
@@ -404,6 +413,25 @@ int manifest_recognise(enum manifest_kind *ret, const void *data, size_t len,
 		                 type);
 	*ret = kind_of(type);
 	return STOW_OK;
+}
+
+/* Clients of its time say nothing, or "application/json". */
+bool manifest_is_schema1(const char *media_type, const void *data, size_t len)
+{
+	char plain[STOW_MEDIA_TYPE_MAX + 1] = "";
+	cleanup(release) json_t *root = NULL;
+	json_error_t error;
+
+	if (len > STOW_MANIFEST_MAX ||
+	    (media_type && !plain_media_type(plain, sizeof(plain), media_type)))
+		return false;
+	if (strcmp(plain, media_types[MANIFEST_SCHEMA1]) == 0 || strcmp(plain, SCHEMA1_PLAIN) == 0)
+		return true;
+	if ((plain[0] && strcmp(plain, "application/json") != 0) ||
+	    json_scan(data, len, MANIFEST_DEPTH_MAX, MANIFEST_VALUES_MAX))
+		return false;
+	root = json_loadb(data, len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
+	return json_number_value(json_object_get(root, "schemaVersion")) == 1;
 }
 
 bool manifest_subject(struct digest *ret, const void *data, size_t len)

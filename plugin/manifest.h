@@ -20,7 +20,8 @@ enum manifest_kind {
 	MANIFEST_DOCKER_IMAGE = 1,
 	MANIFEST_DOCKER_LIST = 2,
 	MANIFEST_OCI_IMAGE = 3,
-	MANIFEST_OCI_INDEX = 4
+	MANIFEST_OCI_INDEX = 4,
+	MANIFEST_SCHEMA1 = 5 /* recognised only: see schema1.h */
 };
 
 struct manifest_reference {
@@ -41,6 +42,8 @@ struct manifest {
 bool manifest_is_index(enum manifest_kind);
 const char *manifest_media_type(enum manifest_kind);
 
+/* Is it schema 1 by what the client says, or by its bytes where that says nothing? */
+bool manifest_is_schema1(const char *media_type, const void *data, size_t len);
 /*
  * The whole check of a push.  media_type is what the client says (parameters are passed over),
  * NULL or "" where it says nothing.  STOW_OK also where faults were added; then ret holds what
@@ -49,7 +52,7 @@ const char *manifest_media_type(enum manifest_kind);
 int manifest_parse(struct manifest *ret, const char *media_type, const void *data, size_t len,
                    struct stow_faults *, struct stow_error *err);
 /* The kind alone, of stored bytes; with keys given twice, as Distribution takes them, and no look
- * at the rest. STOW_ECORRUPT if it is none. */
+ * at the rest; of schema 1 these are its payload. STOW_ECORRUPT if it is none. */
 int manifest_recognise(enum manifest_kind *ret, const void *data, size_t len,
                        struct stow_error *err);
 /* The subject's digest alone; false where there is none. */

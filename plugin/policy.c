@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * policy.h over two keys of the configuration.
+ * policy.h over keys of the configuration.
  * It must not know where manifests are stored.
  */
 #include "plugin/policy.h"
@@ -51,7 +51,10 @@ int policy_init(struct policy *policy, const struct stow_config *config, struct 
 	const char *index = stow_config_string(config, "manifests", "index");
 	const char *platforms = stow_config_string(config, "manifests", "platforms");
 
-	*policy = (struct policy){ .index = POLICY_ALL };
+	*policy = (struct policy){
+		.index = POLICY_ALL,
+		.schema1 = stow_config_number(config, "manifests", "schema1") != 0,
+	};
 	if (!index || strcmp(index, "all") == 0)
 		return STOW_OK;
 	if (strcmp(index, "none") == 0) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which manifests of an index have to be there when it is pushed ([manifests]), as in
- * Distribution's validation.manifests.indexes.  It must not know how an index is written down.
+ * What [manifests] asks of a push: which manifests of an index have to be there, as in
+ * Distribution's validation.manifests.indexes, and whether schema 1 is taken.  It must not know how
+ * a manifest is written down.
  */
 #ifndef PLUGIN_POLICY_H
 #define PLUGIN_POLICY_H
@@ -13,6 +14,7 @@ enum policy_index { POLICY_ALL = 1, POLICY_NONE = 2, POLICY_PLATFORMS = 3 };
 
 struct policy {
 	enum policy_index index;
+	bool schema1;    /* whether signed manifests are taken */
 	char *platforms; /* each "os/architecture" with a comma before and behind */
 };
 

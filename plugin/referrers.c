@@ -106,7 +106,8 @@ static int search_tag(struct search *s, const struct stow_op *op, struct stow_er
 	schema_tag(tag, s->subject);
 	status = tag_read(s->registry, op, s->name, tag, &digest, &fault);
 	if (status == STOW_OK)
-		status = revision_read(s->registry, op, s->name, &digest, &data, &len, &fault);
+		status = revision_read(s->registry, op, s->name, &digest, &data, &len, NULL,
+		                       &fault);
 	if (status == STOW_ENOTFOUND || status == STOW_ECORRUPT)
 		return STOW_OK; /* no list there, or none that can be used */
 	if (status != STOW_OK)

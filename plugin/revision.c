@@ -56,7 +56,7 @@ static void *shrink(void *data, size_t len)
 }
 
 int revision_read(struct stow_registry *registry, const struct stow_op *op, const char *name,
-                  const struct digest *digest, void **ret_data, size_t *ret_len,
+                  const struct digest *digest, void **ret_data, size_t *ret_len, bool *ret_unlinked,
                   struct stow_error *err)
 {
 	cleanup_free void *data = malloc(STOW_MANIFEST_MAX);
@@ -83,6 +83,8 @@ int revision_read(struct stow_registry *registry, const struct stow_op *op, cons
 	status = store_batch(registry->store, op, calls, 2, sizeof(calls[0]), err);
 	if (status == STOW_OK)
 		status = link_call_result(&calls[0], digest, &target, err);
+	if (ret_unlinked)
+		*ret_unlinked = status == STOW_ENOTFOUND && calls[1].status == STOW_OK;
 	if (status == STOW_OK && digest_equal(&target, digest))
 		status = data_result(&calls[1], digest, &len, err);
 	else if (status == STOW_OK)

@@ -10,9 +10,11 @@
 #include "plugin/digest.h"
 #include "plugin/registry.h"
 
-/* Link and data side by side. STOW_ENOTFOUND if either is missing; *ret_data is the caller's. */
+/* Link and data side by side. STOW_ENOTFOUND if either is missing; *ret_unlinked (may be NULL) says
+ * whether it is the link alone. *ret_data is the caller's. */
 int revision_read(struct stow_registry *, const struct stow_op *, const char *name,
-                  const struct digest *, void **ret_data, size_t *ret_len, struct stow_error *);
+                  const struct digest *, void **ret_data, size_t *ret_len, bool *ret_unlinked,
+                  struct stow_error *);
 int revision_write_data(struct stow_registry *, const struct stow_op *, const struct digest *,
                         const void *data, size_t len, struct stow_error *);
 /* After the data: the revision's link, and with a tag the tag's index link beside it. */

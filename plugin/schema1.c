@@ -9,8 +9,7 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
-#include "plugin/json-scan.h"
-#include "plugin/manifest.h"
+#include "plugin/schema1-text.h"
 
 #define WHERE "manifest.schema1"
 #define PROTECTED_MAX ((size_t)64 << 10)
@@ -43,61 +42,15 @@ static int because(struct stow_error *err, int status, size_t i)
 	                    i + 1);
 }
 
-static json_t *load(const char *data, size_t len)
-{
-	json_error_t error;
-
-	if (json_scan(data, len, MANIFEST_DEPTH_MAX, MANIFEST_VALUES_MAX))
-		return NULL;
-	return json_loadb(data, len,
-	                  JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL,
-	                  &error);
-}
-
-/* NULL for anything but a text without a NUL in it. */
-static const char *text_of(const json_t *value)
-{
-	const char *text = json_string_value(value);
-
-	return text && strlen(text) == json_string_length(value) ? text : NULL;
-}
-
 /* ---- the payload ---- */
 
-struct split { /* what protected headers say: text up to length, then the tail */
-	size_t length;
-	struct buf tail;
-};
-
-static bool read_split(const char *text, struct split *ret)
-{
-	cleanup_buf struct buf decoded = { 0 };
-	cleanup(release) json_t *header = NULL;
-	const json_t *length;
-	const char *tail;
-	double value;
-
-	buf_init(&decoded, PROTECTED_MAX);
-	if (!jws_base64url(text, strlen(text), &decoded) || decoded.len == 0)
-		return false;
-	header = load(decoded.data, decoded.len);
-	length = json_object_get(header, "formatLength");
-	tail = text_of(json_object_get(header, "formatTail"));
-	value = json_number_value(length);
-	if (!json_is_number(length) || !tail || !(value >= 0 && value <= STOW_MANIFEST_MAX))
-		return false;
-	ret->length = (size_t)value;
-	buf_init(&ret->tail, STOW_MANIFEST_MAX);
-	return jws_base64url(tail, strlen(tail), &ret->tail);
-}
-
 /* All signatures must say the same. */
-static int agree(struct split *all, const char *text, size_t i, struct stow_error *err)
+static int agree(struct schema1_split *all, const char *text, size_t i, struct stow_error *err)
 {
-	struct split one = { 0 };
+	struct schema1_split one = { 0 };
 	int status = STOW_OK;
 
-	if (!text || !read_split(text, &one)) {
+	if (!text || !schema1_split_read(text, &one)) {
 		status = corrupt(err, "a protected header that cannot be read");
 	} else if (i == 0) {
 		*all = one;
@@ -110,33 +63,14 @@ static int agree(struct split *all, const char *text, size_t i, struct stow_erro
 	return status;
 }
 
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* Where a signer of the usual kind splits: behind the last text before the last brace. */
-static size_t usual_split(const struct buf *payload)
-{
-	size_t at = payload->len;
-
-	while (at && payload->data[at - 1] != '}')
-		at--;
-	at -= at > 0;
-	while (at && is_space(payload->data[at - 1]))
-		at--;
-	return at;
-}
-
 static int read_payload(struct schema1 *ret, const json_t *signatures, const char *data, size_t len,
                         size_t *ret_split, struct stow_error *err)
 {
-	struct split split = { 0 };
+	struct schema1_split split = { 0 };
 	int status = STOW_OK;
 
 	for (size_t i = 0; i < json_array_size(signatures) && status == STOW_OK; i++)
-		status = agree(&split,
-		               text_of(json_object_get(json_array_get(signatures, i), "protected")),
+		status = agree(&split, schema1_text_of(json_array_get(signatures, i), "protected"),
 		               i, err);
 	if (status == STOW_OK && split.length > len)
 		status = corrupt(err, "a payload longer than the file");
@@ -190,10 +124,10 @@ static bool is_list(const json_t *value, const char *member)
 
 static int read_fields(struct schema1 *ret, struct stow_error *err)
 {
-	cleanup(release) json_t *root = load(ret->payload.data, ret->payload.len);
+	cleanup(release) json_t *root = schema1_load(ret->payload.data, ret->payload.len);
 	const json_t *architecture = json_object_get(root, "architecture");
-	const char *name = text_of(json_object_get(root, "name"));
-	const char *tag = text_of(json_object_get(root, "tag"));
+	const char *name = schema1_text_of(root, "name");
+	const char *tag = schema1_text_of(root, "tag");
 
 	if (!json_is_object(root))
 		return corrupt(err, "the payload is not a JSON object");
@@ -227,9 +161,8 @@ static int read_key(const json_t *header, struct jws_key **ret, struct stow_erro
 	}
 	if (status == STOW_OK && leaf) {
 		jws_key_free(take(key));
-		status = jws_key_of_certificate(text_of(leaf) ? text_of(leaf) : "",
-		                                text_of(leaf) ? strlen(text_of(leaf)) : 0, &key,
-		                                err);
+		status = jws_key_of_certificate(json_is_string(leaf) ? json_string_value(leaf) : "",
+		                                json_string_length(leaf), &key, err);
 	}
 	if (status == STOW_OK && !key)
 		status = corrupt(err, "no public key");
@@ -241,30 +174,29 @@ static int read_key(const json_t *header, struct jws_key **ret, struct stow_erro
 /* "protected" as it stands, a dot, and the payload in base64url. */
 static int signing_input(const struct schema1 *s, const char *protected, struct buf *ret)
 {
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	const unsigned char *p = (const unsigned char *)s->payload.data;
-	uint32_t bits = 0;
-	unsigned n = 0;
-
 	buf_adds(ret, protected);
 	buf_addc(ret, '.');
-	for (size_t i = 0; i < s->payload.len; i++) {
-		bits = bits << 8 | p[i];
-		for (n += 8; n >= 6; n -= 6)
-			buf_addc(ret, alphabet[bits >> (n - 6) & 63]);
-	}
-	if (n)
-		buf_addc(ret, alphabet[bits << (6 - n) & 63]);
+	jws_base64url_add(ret, s->payload.data, s->payload.len);
 	return buf_status(ret);
 }
 
-static int check_signature(const struct schema1 *s, const json_t *one, char *ret_id,
+/* libtrust tells one key's mismatch from the other's, and so does whoever asks for the status. */
+static int mismatch(struct schema1 *s, const char *alg, struct stow_error *err)
+{
+	s->unverified = true;
+	if (alg[0] == 'E')
+		return STOW_EDENIED;
+	if (err)
+		err->status = STOW_ECORRUPT;
+	return STOW_ECORRUPT;
+}
+
+static int check_signature(struct schema1 *s, const json_t *one, char *ret_id,
                            struct stow_error *err)
 {
 	const json_t *header = json_object_get(one, "header");
-	const char *text = text_of(json_object_get(one, "signature"));
-	const char *alg = text_of(json_object_get(header, "alg"));
+	const char *text = schema1_text_of(one, "signature");
+	const char *alg = schema1_text_of(header, "alg");
 	cleanup(key_release) struct jws_key *key = NULL;
 	cleanup_buf struct buf input = { 0 }, signature = { 0 };
 	int status = read_key(header, &key, err);
@@ -274,28 +206,34 @@ static int check_signature(const struct schema1 *s, const json_t *one, char *ret
 	buf_init(&signature, SIGNATURE_MAX);
 	if (!text || !jws_base64url(text, strlen(text), &signature))
 		return corrupt(err, "not base64url");
-	if (!alg)
-		return corrupt(err, "no alg");
+	if (!alg || (strncmp(alg, "ES", 2) != 0 && strncmp(alg, "RS", 2) != 0))
+		return corrupt(err, "alg is none of ES and RS");
 	buf_init(&input, 2 * (size_t)STOW_MANIFEST_MAX + PROTECTED_MAX * 2);
-	if (signing_input(s, text_of(json_object_get(one, "protected")), &input) != STOW_OK)
+	if (signing_input(s, schema1_text_of(one, "protected"), &input) != STOW_OK)
 		return error_nomem(err, WHERE);
 	status = jws_key_id(key, ret_id, err);
-	return status == STOW_OK ? jws_verify(key, alg, input.data, input.len, signature.data,
-	                                      signature.len, err)
-	                         : status;
+	if (status == STOW_OK)
+		status = jws_verify(key, alg, input.data, input.len, signature.data, signature.len,
+		                    err);
+	return status == STOW_EDENIED ? mismatch(s, alg, err) : status;
 }
 
 static int check_signatures(struct schema1 *ret, const json_t *list, struct stow_error *err)
 {
+	size_t n = json_array_size(list);
 	int status = STOW_OK;
 
-	ret->key_ids = calloc(json_array_size(list), sizeof(*ret->key_ids));
-	if (!ret->key_ids)
+	ret->key_ids = calloc(n, sizeof(*ret->key_ids));
+	ret->signatures = calloc(n, sizeof(*ret->signatures));
+	if (!ret->key_ids || !ret->signatures)
 		return error_nomem(err, WHERE);
-	for (size_t i = 0; i < json_array_size(list) && status == STOW_OK; i++) {
-		status = because(
-			err, check_signature(ret, json_array_get(list, i), ret->key_ids[i], err),
-			i);
+	for (size_t i = 0; i < n && status == STOW_OK; i++) {
+		const json_t *one = json_array_get(list, i);
+
+		status = check_signature(ret, one, ret->key_ids[i], err);
+		if (status == STOW_OK)
+			status = schema1_signature(one, &ret->signatures[i], err);
+		status = because(err, status, i);
 		ret->n_signatures += status == STOW_OK;
 	}
 	return status;
@@ -303,45 +241,67 @@ static int check_signatures(struct schema1 *ret, const json_t *list, struct stow
 
 bool schema1_is_signed(const void *data, size_t len)
 {
-	cleanup(release) json_t *root = load(data, len);
+	cleanup(release) json_t *root = schema1_load(data, len);
 
 	return json_object_get(root, "signatures") && json_object_get(root, "fsLayers");
 }
 
-int schema1_parse(struct schema1 *ret, const void *data, size_t len, struct stow_error *err)
+static int nothing_signed(struct schema1 *ret, const void *data, size_t len, struct stow_error *err)
 {
-	cleanup(release) json_t *root = NULL;
-	const json_t *signatures;
+	ret->unverified = true;
+	if (buf_add(&ret->payload, data, len) != STOW_OK)
+		return error_nomem(err, WHERE);
+	return error_set(err, STOW_EDENIED, WHERE, "nothing is signed");
+}
+
+static int check_signed(struct schema1 *ret, const json_t *signatures, const void *data, size_t len,
+                        struct stow_error *err)
+{
 	size_t split = 0;
 	int status;
 
-	memset(ret, 0, sizeof(*ret));
-	buf_init(&ret->payload, STOW_MANIFEST_MAX);
-	if (len > STOW_MANIFEST_MAX)
-		return corrupt(err, "over 4 MiB");
-	root = load(data, len);
-	if (!json_is_object(root))
-		return corrupt(err, "not a JSON object");
-	signatures = json_object_get(root, "signatures");
 	if (!signatures || json_is_null(signatures) ||
 	    (json_is_array(signatures) && json_array_size(signatures) == 0))
-		return error_set(err, STOW_EDENIED, WHERE, "nothing is signed");
+		return nothing_signed(ret, data, len, err);
 	if (!json_is_array(signatures) || json_array_size(signatures) > SCHEMA1_SIGNATURES_MAX)
 		return corrupt(err, "signatures is not a list of at most 64");
 	status = read_payload(ret, signatures, data, len, &split, err);
 	if (status == STOW_OK)
 		status = check_signatures(ret, signatures, err);
-	if (status == STOW_OK && usual_split(&ret->payload) != split)
+	if (status == STOW_OK && schema1_split_usual(ret->payload.data, ret->payload.len) != split)
 		status = corrupt(err, "a split of text and tail that is not the usual one");
-	return status == STOW_OK ? read_fields(ret, err) : status;
+	return status;
+}
+
+int schema1_parse(struct schema1 *ret, const void *data, size_t len, struct stow_error *err)
+{
+	cleanup(release) json_t *root = NULL;
+	int status, fields;
+
+	memset(ret, 0, sizeof(*ret));
+	buf_init(&ret->payload, STOW_MANIFEST_MAX);
+	if (len > STOW_MANIFEST_MAX)
+		return corrupt(err, "over 4 MiB");
+	root = schema1_load(data, len);
+	if (!json_is_object(root))
+		return corrupt(err, "not a JSON object");
+	status = check_signed(ret, json_object_get(root, "signatures"), data, len, err);
+	if (status == STOW_ENOMEM)
+		return status;
+	fields = read_fields(ret, status == STOW_OK ? err : NULL);
+	ret->readable = fields == STOW_OK;
+	return status == STOW_OK ? fields : status;
 }
 
 void schema1_done(struct schema1 *s)
 {
+	for (size_t i = 0; i < s->n_signatures; i++)
+		buf_done(&s->signatures[i]);
 	buf_done(&s->payload);
 	free(s->name);
 	free(s->tag);
 	free(s->layers);
 	free(s->key_ids);
+	free(s->signatures);
 	memset(s, 0, sizeof(*s));
 }

@@ -53,6 +53,15 @@ static void finish_get(struct exchange *x)
 	const struct stow_descriptor *d;
 	int status = stow_manifest_get(x->service->registry, &op, r->name, r->reference, &m, &err);
 
+	if (status == STOW_ENOTSUP) { /* not a matter of the method, as it is elsewhere */
+		sink_event(x->service->sink, STOW_LOG_WARNING, err.where, x->trace, "%s",
+		           err.message);
+		reply_error(&x->reply, 404, "MANIFEST_UNKNOWN",
+		            "a manifest of schema 1 whose signatures or link a registry of another "
+		            "version left out",
+		            NULL);
+		return;
+	}
 	if (status != STOW_OK) {
 		fault(x, status, &err);
 		return;
@@ -99,6 +108,9 @@ static void add_fault(struct exchange *x, const struct stow_fault *f)
 		break;
 	case STOW_FAULT_UNVERIFIED:
 		code = "MANIFEST_UNVERIFIED";
+		break;
+	case STOW_FAULT_TAG:
+		code = "TAG_INVALID";
 		break;
 	case STOW_FAULT_TOO_LARGE:
 		status = 413;

@@ -173,10 +173,18 @@ struct stow_manifest; /* the bytes of one, and what they are */
 /* STOW_OK where the repository links the manifest and its data is there, else STOW_ENOTFOUND. */
 STOW_EXPORT int stow_manifest_exists(struct stow_registry *, const struct stow_op *,
                                      const char *name, const char *digest, struct stow_error *);
-/* reference is a tag or a digest. */
+/*
+ * reference is a tag or a digest.  A signed manifest of schema 1 is put together from its payload,
+ * whose digest it has, and the signatures in the store; STOW_ENOTSUP where none is stored, as
+ * Distribution 2.5 and later left it.
+ */
 STOW_EXPORT int stow_manifest_get(struct stow_registry *, const struct stow_op *, const char *name,
                                   const char *reference, struct stow_manifest **ret,
                                   struct stow_error *);
+/* The same of a digest alone: STOW_EINVAL for anything else. */
+STOW_EXPORT int stow_manifest_get_by_digest(struct stow_registry *, const struct stow_op *,
+                                            const char *name, const char *digest,
+                                            struct stow_manifest **ret, struct stow_error *);
 /* Borrowed until stow_manifest_free. */
 STOW_EXPORT const struct stow_descriptor *stow_manifest_descriptor(const struct stow_manifest *);
 STOW_EXPORT const void *stow_manifest_data(const struct stow_manifest *);
@@ -189,11 +197,14 @@ enum stow_fault_kind {
 	STOW_FAULT_BLOB_UNKNOWN = 3, /* refers to what the repository does not have */
 	STOW_FAULT_NAME = 4,         /* names another repository (schema 1) */
 	STOW_FAULT_UNVERIFIED = 5,   /* signature does not hold (schema 1) */
-	STOW_FAULT_TOO_LARGE = 6     /* over STOW_MANIFEST_MAX */
+	STOW_FAULT_TOO_LARGE = 6,    /* over STOW_MANIFEST_MAX */
+	STOW_FAULT_TAG = 7           /* names another tag (schema 1) */
 };
 struct stow_fault {
 	int32_t kind;
-	uint32_t reserved;
+	/* STOW_ENOTFOUND: push what it refers to first. STOW_EDENIED: nothing is signed, or an EC
+	 * signature does not hold; that of RSA is STOW_ECORRUPT, as is all that will never do. */
+	int32_t status;
 	char digest[STOW_DIGEST_MAX + 1]; /* of the reference; "" where it is of the whole */
 	char message[256];
 };
@@ -201,7 +212,9 @@ struct stow_faults;
 
 /*
  * Verifies and stores: data, revision link, then the tag's index and current links.
- * reference is a tag or the manifest's digest; media_type NULL or "" takes the body's own.
+ * reference is a tag or the manifest's digest, or NULL: the tag that a manifest of schema 1 names
+ * (STOW_EINVAL for any other kind); media_type NULL or "" takes the body's own.  Schema 1 is
+ * refused unless [manifests] schema1; its signatures are stored beside those that are there.
  * STOW_ECORRUPT with *ret_faults where verification failed: then nothing was stored.  After any
  * other failure the manifest may be there by its digest, whole; the tag is as it was, or on it.
  */
@@ -212,6 +225,25 @@ STOW_EXPORT int stow_manifest_put(struct stow_registry *, const struct stow_op *
 STOW_EXPORT size_t stow_faults_count(const struct stow_faults *);
 STOW_EXPORT int stow_faults_at(const struct stow_faults *, size_t i, struct stow_fault *ret);
 STOW_EXPORT void stow_faults_free(struct stow_faults *);
+
+/*
+ * One caller's manifests of one repository, with options, as the manifest service of 2015 had them:
+ * flags given to open are for the handle, those given to put for that call alone, and those given
+ * to get_by_tag stay with the handle, whatever comes of the call.  A handle is for one thread.
+ */
+struct stow_manifests;
+#define STOW_MANIFESTS_SKIP_LAYERS 1u /* put: what it refers to need not be there */
+/* STOW_EINVAL for a flag that is not known, here and below. The registry must outlive it. */
+STOW_EXPORT int stow_manifests_open(struct stow_registry *, const char *name, uint32_t flags,
+                                    struct stow_manifests **ret, struct stow_error *);
+STOW_EXPORT void stow_manifests_close(struct stow_manifests *);
+STOW_EXPORT int stow_manifests_put(struct stow_manifests *, const struct stow_op *,
+                                   const char *reference, const char *media_type, const void *data,
+                                   size_t len, uint32_t flags, struct stow_descriptor *ret,
+                                   struct stow_faults **ret_faults, struct stow_error *);
+STOW_EXPORT int stow_manifests_get_by_tag(struct stow_manifests *, const struct stow_op *,
+                                          const char *tag, uint32_t flags,
+                                          struct stow_manifest **ret, struct stow_error *);
 
 /*
  * Takes away the revision's link and nothing else: tags that stand on it stay, and lead nowhere

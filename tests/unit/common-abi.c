@@ -144,7 +144,7 @@ AT(stow_descriptor, reserved, 400);
 SIZE(stow_descriptor, 432);
 
 AT(stow_fault, kind, 0);
-AT(stow_fault, reserved, 4);
+AT(stow_fault, status, 4);
 AT(stow_fault, digest, 8);
 AT(stow_fault, message, 144);
 SIZE(stow_fault, 400);

@@ -199,11 +199,13 @@ static void each_algorithm(void **state)
 		struct jws_key *key = key_of(jwk);
 		unsigned char signature[1024];
 		size_t len = sign(pkey, rows[i].digest, rows[i].pss, signature);
+		int other; /* of a signature that is not of the length */
 
 		assert_int_equal(verify(key, rows[i].alg, DATA, signature, len), STOW_OK);
 		assert_int_equal(verify(key, rows[i].alg, DATA "!", signature, len), STOW_EDENIED);
-		assert_int_equal(verify(key, rows[i].alg, DATA, signature, len - 1), STOW_EINVAL);
-		assert_int_equal(verify(key, rows[i].alg, DATA, signature, len + 1), STOW_EINVAL);
+		other = rows[i].alg[1] == 'S' && rows[i].alg[0] != 'E' ? STOW_EDENIED : STOW_EINVAL;
+		assert_int_equal(verify(key, rows[i].alg, DATA, signature, len - 1), other);
+		assert_int_equal(verify(key, rows[i].alg, DATA, signature, len + 1), other);
 		for (size_t k = 0; k < sizeof(others) / sizeof(others[0]); k++)
 			if (strcmp(others[k], rows[i].alg) != 0)
 				assert_true(verify(key, others[k], DATA, signature, len) !=

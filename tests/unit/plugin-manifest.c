@@ -266,6 +266,7 @@ static void test_recognise(void **state)
 	enum manifest_kind kind = 0;
 	static const char unknown[] = "{\"schemaVersion\":2,\"mediaType\":\"a/b\"}";
 	static const char first[] = "{\"schemaVersion\":1,\"name\":\"a\"}";
+	static const char third[] = "{\"schemaVersion\":3}";
 	static const char nul[] = "{\"schemaVersion\":2,\"x\":\"\\u0000\"}";
 	static const char cut[] = "{\"schemaVersion\":2,\"mediaType\":\"" OCI "\\u0000\"}";
 	static const char number[] = "{\"schemaVersion\":2,\"mediaType\":5}";
@@ -273,7 +274,9 @@ static void test_recognise(void **state)
 
 	(void)state;
 	assert_int_equal(manifest_recognise(&kind, unknown, strlen(unknown), NULL), STOW_ECORRUPT);
-	assert_int_equal(manifest_recognise(&kind, first, strlen(first), NULL), STOW_ECORRUPT);
+	assert_int_equal(manifest_recognise(&kind, third, strlen(third), NULL), STOW_ECORRUPT);
+	assert_int_equal(manifest_recognise(&kind, first, strlen(first), NULL), STOW_OK);
+	assert_int_equal(kind, MANIFEST_SCHEMA1);
 	assert_int_equal(manifest_recognise(&kind, "x", 1, NULL), STOW_ECORRUPT);
 	assert_int_equal(manifest_recognise(&kind, "[]", 2, NULL), STOW_ECORRUPT);
 	assert_int_equal(manifest_recognise(&kind, twice, strlen(twice), NULL), STOW_OK);
