@@ -41,6 +41,10 @@ static const struct stow_option manifests_options[] = {
 	{ "index", STOW_OPTION_STRING, 0, "all",
 	  "which manifests of an index must be there: all, none, or those for platforms" },
 	{ "platforms", STOW_OPTION_STRING, 0, NULL, "OS/ARCHITECTURE, parted by commas" },
+	{ "urlallow", STOW_OPTION_STRING, 0, NULL,
+	  "extended regular expression that each URL of a layer must match; unset: any URL will "
+	  "do" },
+	{ "urldeny", STOW_OPTION_STRING, 0, NULL, "one that none may match" },
 	{ "schema1", STOW_OPTION_BOOL, 0, "no",
 	  "whether signed manifests of schema 1 are taken; stored ones are served in any case" },
 	{ NULL, 0, 0, NULL, NULL },

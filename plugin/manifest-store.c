@@ -385,8 +385,8 @@ static int verify(struct stow_registry *registry, const struct stow_op *op, stru
 		status = verify_signed(registry, op, push, &wanted, faults, err);
 	} else if (status == STOW_OK) {
 		verify_digest(push, &wanted, faults);
-		status = manifest_parse(&push->manifest, media_type, push->data, push->len, faults,
-		                        err);
+		status = manifest_parse(&push->manifest, &registry->policy, media_type, push->data,
+		                        push->len, faults, err);
 		push->kind = push->manifest.kind;
 		if (status == STOW_OK && !(push->flags & STOW_MANIFESTS_SKIP_LAYERS))
 			status = verify_references(registry, op, push, faults, err);

@@ -161,8 +161,27 @@ static bool read_descriptor(struct manifest_reference *ret, const json_t *value,
 	return true;
 }
 
+/* Where a layer can be had instead, or too. */
+static void check_urls(const json_t *descriptor, const struct policy *policy, const char *digest,
+                       const char *what, struct stow_faults *faults)
+{
+	const json_t *urls = json_object_get(descriptor, "urls");
+
+	if (is_given(urls) && !json_is_array(urls))
+		faults_add(faults, STOW_FAULT_INVALID, digest, "%s: urls is not an array", what);
+	for (size_t i = 0; i < json_array_size(urls); i++) {
+		const char *url = json_string_value(json_array_get(urls, i));
+
+		if (!url || strlen(url) != json_string_length(json_array_get(urls, i)) ||
+		    !policy_allows_url(policy, url))
+			faults_add(faults, STOW_FAULT_INVALID, digest,
+			           "%s: the URL \"%.100s\" is not allowed", what, url ? url : "");
+	}
+}
+
 static int read_list(struct manifest *ret, size_t *cap, const json_t *list, const char *what,
-                     struct stow_faults *faults, struct stow_error *err)
+                     const struct policy *policy, struct stow_faults *faults,
+                     struct stow_error *err)
 {
 	char label[64];
 
@@ -176,13 +195,14 @@ static int read_list(struct manifest *ret, size_t *cap, const json_t *list, cons
 		if (!read_descriptor(reference, value, label, faults))
 			continue;
 		reference->elsewhere = is_elsewhere(value);
+		check_urls(value, policy, reference->digest.text, label, faults);
 		ret->n++;
 	}
 	return STOW_OK;
 }
 
-static int read_image(struct manifest *ret, const json_t *root, struct stow_faults *faults,
-                      struct stow_error *err)
+static int read_image(struct manifest *ret, const json_t *root, const struct policy *policy,
+                      struct stow_faults *faults, struct stow_error *err)
 {
 	const json_t *layers = json_object_get(root, "layers");
 	struct manifest_reference *config;
@@ -197,11 +217,11 @@ static int read_image(struct manifest *ret, const json_t *root, struct stow_faul
 		return error_nomem(err, WHERE);
 	if (read_descriptor(config, json_object_get(root, "config"), "config", faults))
 		ret->n++;
-	return read_list(ret, &cap, layers, "layer", faults, err);
+	return read_list(ret, &cap, layers, "layer", policy, faults, err);
 }
 
-static int read_index(struct manifest *ret, const json_t *root, struct stow_faults *faults,
-                      struct stow_error *err)
+static int read_index(struct manifest *ret, const json_t *root, const struct policy *policy,
+                      struct stow_faults *faults, struct stow_error *err)
 {
 	const json_t *manifests = json_object_get(root, "manifests");
 	size_t cap = 0;
@@ -210,7 +230,7 @@ static int read_index(struct manifest *ret, const json_t *root, struct stow_faul
 		faults_add(faults, STOW_FAULT_INVALID, NULL, "an index with config or layers");
 	if (!manifests || (is_given(manifests) && !json_is_array(manifests)))
 		faults_add(faults, STOW_FAULT_INVALID, NULL, "manifests is not an array");
-	return read_list(ret, &cap, manifests, "manifest", faults, err);
+	return read_list(ret, &cap, manifests, "manifest", policy, faults, err);
 }
 
 static int compare_references(const void *a, const void *b)
@@ -344,8 +364,8 @@ static void check_common(struct manifest *ret, const json_t *root, struct stow_f
 		faults_add(faults, STOW_FAULT_INVALID, NULL, "artifactType is not a string");
 }
 
-int manifest_parse(struct manifest *ret, const char *media_type, const void *data, size_t len,
-                   struct stow_faults *faults, struct stow_error *err)
+int manifest_parse(struct manifest *ret, const struct policy *policy, const char *media_type,
+                   const void *data, size_t len, struct stow_faults *faults, struct stow_error *err)
 {
 	cleanup(release) json_t *root = NULL;
 	struct manifest manifest = { 0 };
@@ -362,9 +382,9 @@ int manifest_parse(struct manifest *ret, const char *media_type, const void *dat
 		manifest.kind = agree_on_kind(root, media_type, faults);
 	}
 	if (manifest.kind && manifest_is_index(manifest.kind))
-		status = read_index(&manifest, root, faults, err);
+		status = read_index(&manifest, root, policy, faults, err);
 	else if (manifest.kind)
-		status = read_image(&manifest, root, faults, err);
+		status = read_image(&manifest, root, policy, faults, err);
 	if (status == STOW_OK)
 		status = drop_duplicates(&manifest, faults, err);
 	if (status != STOW_OK) {

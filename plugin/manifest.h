@@ -12,6 +12,7 @@
 
 #include "plugin/digest.h"
 #include "plugin/faults.h"
+#include "plugin/policy.h"
 
 #define MANIFEST_DEPTH_MAX 100
 #define MANIFEST_VALUES_MAX 262144
@@ -47,10 +48,11 @@ bool manifest_is_schema1(const char *media_type, const void *data, size_t len);
 /*
  * The whole check of a push.  media_type is what the client says (parameters are passed over),
  * NULL or "" where it says nothing.  STOW_OK also where faults were added; then ret holds what
- * could be read all the same, and kind is 0 where not even that is known.
+ * could be read all the same, and kind is 0 where not even that is known.  URLs of layers are held
+ * against the policy, which may be NULL.
  */
-int manifest_parse(struct manifest *ret, const char *media_type, const void *data, size_t len,
-                   struct stow_faults *, struct stow_error *err);
+int manifest_parse(struct manifest *ret, const struct policy *, const char *media_type,
+                   const void *data, size_t len, struct stow_faults *, struct stow_error *err);
 /* The kind alone, of stored bytes; with keys given twice, as Distribution takes them, and no look
  * at the rest; of schema 1 these are its payload. STOW_ECORRUPT if it is none. */
 int manifest_recognise(enum manifest_kind *ret, const void *data, size_t len,

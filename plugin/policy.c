@@ -46,15 +46,33 @@ static int read_platforms(struct policy *policy, const char *list, struct stow_e
 	return policy->platforms ? STOW_OK : error_nomem(err, WHERE);
 }
 
-int policy_init(struct policy *policy, const struct stow_config *config, struct stow_error *err)
+static int read_pattern(const struct stow_config *config, const char *key, regex_t *ret,
+                        bool *ret_set, struct stow_error *err)
+{
+	const char *pattern = stow_config_string(config, "manifests", key);
+	char why[128];
+	int code;
+
+	if (!pattern || *pattern == '\0')
+		return STOW_OK;
+	code = regcomp(ret, pattern, REG_EXTENDED | REG_NOSUB);
+	if (code == 0) {
+		*ret_set = true;
+		return STOW_OK;
+	}
+	if (code == REG_ESPACE)
+		return error_nomem(err, WHERE);
+	(void)regerror(code, ret, why, sizeof(why));
+	return error_set(err, STOW_EINVAL, WHERE, "[manifests] %s: \"%.80s\": %s", key, pattern,
+	                 why);
+}
+
+static int read_index(struct policy *policy, const struct stow_config *config,
+                      struct stow_error *err)
 {
 	const char *index = stow_config_string(config, "manifests", "index");
 	const char *platforms = stow_config_string(config, "manifests", "platforms");
 
-	*policy = (struct policy){
-		.index = POLICY_ALL,
-		.schema1 = stow_config_number(config, "manifests", "schema1") != 0,
-	};
 	if (!index || strcmp(index, "all") == 0)
 		return STOW_OK;
 	if (strcmp(index, "none") == 0) {
@@ -69,8 +87,31 @@ int policy_init(struct policy *policy, const struct stow_config *config, struct 
 	return read_platforms(policy, platforms ? platforms : "", err);
 }
 
+int policy_init(struct policy *policy, const struct stow_config *config, struct stow_error *err)
+{
+	int status;
+
+	*policy = (struct policy){
+		.index = POLICY_ALL,
+		.schema1 = stow_config_number(config, "manifests", "schema1") != 0,
+	};
+	status = read_index(policy, config, err);
+	if (status == STOW_OK)
+		status = read_pattern(config, "urlallow", &policy->allow, &policy->has_allow, err);
+	if (status == STOW_OK)
+		status = read_pattern(config, "urldeny", &policy->deny, &policy->has_deny, err);
+	if (status != STOW_OK)
+		policy_done(policy);
+	return status;
+}
+
 void policy_done(struct policy *policy)
 {
+	if (policy->has_allow)
+		regfree(&policy->allow);
+	if (policy->has_deny)
+		regfree(&policy->deny);
+	policy->has_allow = policy->has_deny = false;
 	free(policy->platforms);
 	policy->platforms = NULL;
 }
@@ -89,4 +130,23 @@ bool policy_requires(const struct policy *policy, const char *platform)
 			return true;
 	}
 	return false;
+}
+
+bool policy_allows_url(const struct policy *policy, const char *url)
+{
+	const char *host = strncmp(url, "https://", 8) == 0  ? url + 8
+	                   : strncmp(url, "http://", 7) == 0 ? url + 7
+	                                                     : "";
+
+	if (strcspn(host, "/?") == 0 || strchr(url, '#') || strlen(url) > POLICY_URL_MAX)
+		return false;
+	for (const char *p = url; *p; p++) {
+		if ((unsigned char)*p <= ' ' || *p == 0x7f)
+			return false;
+	}
+	if (!policy)
+		return true;
+	if (policy->has_allow && regexec(&policy->allow, url, 0, NULL, 0) != 0)
+		return false;
+	return !policy->has_deny || regexec(&policy->deny, url, 0, NULL, 0) == REG_NOMATCH;
 }

@@ -118,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	int status;
 
 	REQUIRE(faults_new(&faults, NULL) == STOW_OK);
-	status = manifest_parse(&manifest, type, body, body_len, faults, &err);
+	status = manifest_parse(&manifest, NULL, type, body, body_len, faults, &err);
 	REQUIRE(status == STOW_OK);
 	check_faults(faults);
 	check_references(&manifest);

@@ -12,6 +12,7 @@
 
 #include "common/buf.h"
 #include "plugin/json-scan.h"
+#include "common/text.h"
 #include "plugin/manifest.h"
 
 #define D1 "sha256:1111111111111111111111111111111111111111111111111111111111111111"
@@ -36,7 +37,7 @@ static size_t faults_of(const char *type, const char *text, size_t len, struct m
 	size_t n;
 
 	assert_int_equal(faults_new(&faults, NULL), STOW_OK);
-	assert_int_equal(manifest_parse(&manifest, type, text, len, faults, NULL), STOW_OK);
+	assert_int_equal(manifest_parse(&manifest, NULL, type, text, len, faults, NULL), STOW_OK);
 	n = stow_faults_count(faults);
 	for (size_t i = 0; i < n; i++) {
 		assert_int_equal(stow_faults_at(faults, i, &fault), STOW_OK);
@@ -135,6 +136,72 @@ static void test_order_and_elsewhere(void **state)
 	assert_int_equal(faults_of(OCI, without, strlen(without), &manifest, NULL), 0);
 	assert_false(manifest.references[1].elsewhere);
 	manifest_done(&manifest);
+}
+
+/* One layer with that list of URLs, by a policy of these patterns. */
+static size_t url_faults(const char *urls, const char *allow, const char *deny)
+{
+	struct stow_config *config = NULL;
+	struct policy policy;
+	struct stow_faults *faults = NULL;
+	struct manifest manifest;
+	char text[4096];
+	size_t n;
+
+	assert_true(text_format(text, sizeof(text),
+	                        IMAGE("", "{\"mediaType\":\"" FOREIGN "\",\"digest\":\"" D2
+	                                  "\",\"size\":9,\"urls\":%s}"),
+	                        urls));
+	assert_int_equal(stow_config_new(&config, NULL), STOW_OK);
+	if (allow)
+		assert_int_equal(stow_config_set(config, "manifests", "urlallow", allow, NULL),
+		                 STOW_OK);
+	if (deny)
+		assert_int_equal(stow_config_set(config, "manifests", "urldeny", deny, NULL),
+		                 STOW_OK);
+	assert_int_equal(policy_init(&policy, config, NULL), STOW_OK);
+	assert_int_equal(faults_new(&faults, NULL), STOW_OK);
+	assert_int_equal(manifest_parse(&manifest, &policy, OCI, text, strlen(text), faults, NULL),
+	                 STOW_OK);
+	n = stow_faults_count(faults);
+	manifest_done(&manifest);
+	stow_faults_free(faults);
+	policy_done(&policy);
+	stow_config_free(config);
+	return n;
+}
+
+static void test_urls(void **state)
+{
+	static const char *const never[] = { "[\"\"]",
+		                             "[\"ftp://a/b\"]",
+		                             "[\"https://\"]",
+		                             "[\"https:///a\"]",
+		                             "[\"http://a b\"]",
+		                             "[\"http://a/#b\"]",
+		                             "[3]",
+		                             "\"http://a/b\"",
+		                             "[\"http://a/\\u0000b\"]",
+		                             "[\"http://a/\\n\"]" };
+	struct stow_config *config = NULL;
+	struct policy policy;
+	struct stow_error err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		assert_int_equal(url_faults(never[i], NULL, NULL), 1);
+	assert_int_equal(url_faults("null", NULL, NULL), 0);
+	assert_int_equal(url_faults("[\"https://a/b\",\"http://c\"]", NULL, NULL), 0);
+	assert_int_equal(url_faults("[\"https://a/b\",\"http://c\"]", "^https://", NULL), 1);
+	assert_int_equal(url_faults("[\"https://a/b\",\"http://c\"]", NULL, "^https?://(c|d)"), 1);
+	assert_int_equal(url_faults("[\"https://x.org/b\"]", "^https://x\\.org/", "/c$"), 0);
+	assert_int_equal(url_faults("[\"https://x.org/c\"]", "^https://x\\.org/", "/c$"), 1);
+	assert_int_equal(url_faults("[\"https://x-org/b\"]", "^https://x\\.org/", NULL), 1);
+	assert_int_equal(stow_config_new(&config, NULL), STOW_OK);
+	assert_int_equal(stow_config_set(config, "manifests", "urlallow", "(", NULL), STOW_OK);
+	assert_int_equal(policy_init(&policy, config, &err), STOW_EINVAL);
+	assert_non_null(strstr(err.message, "urlallow"));
+	stow_config_free(config);
 }
 
 static void test_refused(void **state)
@@ -308,10 +375,11 @@ static void test_many_faults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds),     cmocka_unit_test(test_order_and_elsewhere),
-		cmocka_unit_test(test_refused),   cmocka_unit_test(test_all_faults),
-		cmocka_unit_test(test_limits),    cmocka_unit_test(test_scan),
-		cmocka_unit_test(test_recognise), cmocka_unit_test(test_many_faults),
+		cmocka_unit_test(test_kinds),       cmocka_unit_test(test_order_and_elsewhere),
+		cmocka_unit_test(test_urls),        cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_all_faults),  cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_scan),        cmocka_unit_test(test_recognise),
+		cmocka_unit_test(test_many_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
