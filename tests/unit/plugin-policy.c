@@ -25,6 +25,62 @@ static int read_policy(struct policy *policy, const char *index, const char *pla
 	return status;
 }
 
+static bool allows(const char *allow, const char *deny, const char *url)
+{
+	struct stow_config *config = NULL;
+	struct policy p;
+	bool ret;
+
+	assert_int_equal(stow_config_new(&config, NULL), STOW_OK);
+	wrap_driver_path(config);
+	assert_int_equal(stow_config_set(config, "storage", "driver", "memory", NULL), STOW_OK);
+	assert_int_equal(stow_config_set(config, "manifests", "urlallow", allow, NULL), STOW_OK);
+	assert_int_equal(stow_config_set(config, "manifests", "urldeny", deny, NULL), STOW_OK);
+	assert_int_equal(stow_config_check(config, NULL), STOW_OK);
+	assert_int_equal(policy_init(&p, config, NULL), STOW_OK);
+	ret = policy_allows_url(&p, url);
+	policy_done(&p);
+	stow_config_free(config);
+	return ret;
+}
+
+static void urls(void **state)
+{
+	char longest[POLICY_URL_MAX + 2] = "http://";
+
+	(void)state;
+	assert_true(allows("", "", "http://c"));
+	assert_true(allows("^https://", "", "https://a/b"));
+	assert_false(allows("^https://", "", "http://c"));
+	assert_false(allows("", "^https?://(c|d)", "http://c"));
+	assert_true(allows("", "^https?://(c|d)", "http://a"));
+	assert_true(allows("^https://x\\.org/", "/c$", "https://x.org/b"));
+	assert_false(allows("^https://x\\.org/", "/c$", "https://x.org/c"));
+	assert_false(allows("^https://x\\.org/", "", "https://x-org/b"));
+	memset(longest + 7, 'a', POLICY_URL_MAX - 7);
+	assert_true(policy_allows_url(NULL, longest));
+	longest[POLICY_URL_MAX] = 'a';
+	assert_false(policy_allows_url(NULL, longest));
+}
+
+static void bad_patterns(void **state)
+{
+	struct stow_config *config = NULL;
+	struct stow_error e = { 0 };
+	struct policy p;
+
+	(void)state;
+	assert_int_equal(stow_config_new(&config, NULL), STOW_OK);
+	wrap_driver_path(config);
+	assert_int_equal(stow_config_set(config, "storage", "driver", "memory", NULL), STOW_OK);
+	assert_int_equal(stow_config_set(config, "manifests", "urldeny", "(", NULL), STOW_OK);
+	assert_int_equal(stow_config_check(config, NULL), STOW_OK);
+	assert_int_equal(policy_init(&p, config, &e), STOW_EINVAL);
+	assert_non_null(strstr(e.message, "[manifests] urldeny"));
+	policy_done(&p);
+	stow_config_free(config);
+}
+
 static void reads_the_keys(void **state)
 {
 	struct stow_error e = { 0 };
@@ -83,6 +139,8 @@ static void sparse_indexes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(urls),
+		cmocka_unit_test(bad_patterns),
 		cmocka_unit_test(reads_the_keys),
 		cmocka_unit_test(sparse_indexes),
 	};
