@@ -45,6 +45,9 @@ static const struct stow_option manifests_options[] = {
 	  "extended regular expression that each URL of a layer must match; unset: any URL will "
 	  "do" },
 	{ "urldeny", STOW_OPTION_STRING, 0, NULL, "one that none may match" },
+	{ "referrers_tag", STOW_OPTION_BOOL, 0, "no",
+	  "whether referrers are listed under a tag, too, for clients of registries without a "
+	  "list" },
 	{ "schema1", STOW_OPTION_BOOL, 0, "no",
 	  "whether signed manifests of schema 1 are taken; stored ones are served in any case" },
 	{ NULL, 0, 0, NULL, NULL },
@@ -237,7 +240,7 @@ int stow_config_section(struct stow_config *c, const char *name, const struct st
 		return error_set(err, STOW_EINVAL, "config.section",
 		                 "\"%s\" is no section's name: lower-case letters, digits and '-'",
 		                 name);
-	r = loader_check_options(table, name, err);
+	r = loader_check_options(table, true, name, err);
 	if (r != STOW_OK)
 		return r;
 	return config_add_section(c, name, table, NULL, NULL, err);

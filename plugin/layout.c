@@ -101,6 +101,12 @@ void layout_referrer(struct layout_key *ret, const char *name, const struct dige
 	                  hash_name(referrer->algorithm), digest_hex(referrer));
 }
 
+void layout_subjects_prefix(struct layout_key *ret, const char *name)
+{
+	(void)text_format(ret->text, sizeof(ret->text),
+	                  LAYOUT_REPOSITORIES "%s/_stowage/referrers/", name);
+}
+
 void layout_signature(struct layout_key *ret, const char *name, const struct digest *revision,
                       const struct digest *signature)
 {
@@ -181,6 +187,20 @@ bool layout_is_index(const char *rest, size_t *ret_tag_len, struct digest *ret)
 bool layout_is_referrer(const char *rest, struct digest *ret)
 {
 	return read_digest(rest, "/descriptor", ret);
+}
+
+bool layout_is_subject(const char *rest, struct digest *ret)
+{
+	char text[STOW_DIGEST_MAX + 1];
+	const char *slash = strchr(rest, '/');
+	const char *end = slash ? strchr(slash + 1, '/') : NULL;
+	size_t len = end ? (size_t)(end - rest) : 0;
+
+	if (len == 0 || len > STOW_DIGEST_MAX)
+		return false;
+	memcpy(text, rest, len);
+	text[slash - rest] = ':';
+	return digest_parse(ret, text, len);
 }
 
 bool layout_is_signature(const char *rest, struct digest *ret)

@@ -51,6 +51,8 @@ void layout_referrers_prefix(struct layout_key *ret, const char *name,
                              const struct digest *subject);
 void layout_signatures_prefix(struct layout_key *ret, const char *name,
                               const struct digest *revision);
+/* Of all subjects of a repository. */
+void layout_subjects_prefix(struct layout_key *ret, const char *name);
 /* Tags and revisions: what makes a repository one. */
 void layout_manifests_prefix(struct layout_key *ret, const char *name);
 
@@ -62,6 +64,8 @@ bool layout_is_current(const char *rest, size_t *ret_tag_len);
 bool layout_is_index(const char *rest, size_t *ret_tag_len, struct digest *ret);
 /* "<algorithm>/<hex>/descriptor" */
 bool layout_is_referrer(const char *rest, struct digest *ret);
+/* "<algorithm>/<hex>/..." behind the prefix of all subjects */
+bool layout_is_subject(const char *rest, struct digest *ret);
 /* "<algorithm>/<hex>/link" */
 bool layout_is_signature(const char *rest, struct digest *ret);
 /* "<start>-<parent nonce>-<nonce>" */

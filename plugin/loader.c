@@ -148,15 +148,17 @@ size_t loader_names(const char *folder, char ret[LOADER_NAMES_MAX][LOADER_NAME_M
 
 /* ---- what a driver brings ---- */
 
-static bool option_name_ok(const char *name)
+/* No '_' in a driver's: there may be sections for several instances of it, and
+ * STOWAGE_<SECTION>_<KEY> must have one reading. */
+static bool option_name_ok(const char *name, bool underscore)
 {
 	size_t i;
 
-	/* no '_': STOWAGE_<SECTION>_<KEY> must have one reading */
 	for (i = 0; name[i]; i++) {
 		char c = name[i];
 
-		if (i == 64 || !((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')))
+		if (i == 64 || !((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		                 (underscore && i > 0 && c == '_')))
 			return false;
 	}
 	return i > 0;
@@ -167,13 +169,13 @@ static bool one_line(const char *text)
 	return text && *text && !strpbrk(text, "\r\n");
 }
 
-static int check_row(const struct stow_option *table, size_t i, const char *where,
+static int check_row(const struct stow_option *table, size_t i, bool underscore, const char *where,
                      struct stow_error *err)
 {
 	const struct stow_option *row = &table[i];
 	size_t j;
 
-	if (!option_name_ok(row->name))
+	if (!option_name_ok(row->name, underscore))
 		return error_set(err, STOW_EINVAL, "driver.load",
 		                 "%s: option %zu has a name other than lower-case letters and "
 		                 "digits",
@@ -201,7 +203,8 @@ static int check_row(const struct stow_option *table, size_t i, const char *wher
 	return STOW_OK;
 }
 
-int loader_check_options(const struct stow_option *table, const char *where, struct stow_error *err)
+int loader_check_options(const struct stow_option *table, bool underscore, const char *where,
+                         struct stow_error *err)
 {
 	size_t i;
 	int r;
@@ -212,7 +215,7 @@ int loader_check_options(const struct stow_option *table, const char *where, str
 		if (i == OPTIONS_MAX)
 			return error_set(err, STOW_EINVAL, "driver.load",
 			                 "%s: the option table has no end", where);
-		r = check_row(table, i, where, err);
+		r = check_row(table, i, underscore, where, err);
 		if (r != STOW_OK)
 			return r;
 	}
@@ -296,7 +299,7 @@ int loader_check(const struct stow_driver *from, const char *where, struct stow_
 	if (!one_line(d.version) || !one_line(d.summary))
 		return error_set(err, STOW_EINVAL, "driver.load",
 		                 "%s: does not say its version and summary, a line each", where);
-	r = loader_check_options(d.options, where, err);
+	r = loader_check_options(d.options, false, where, err);
 	if (r != STOW_OK)
 		return r;
 	*ret = d;

@@ -31,8 +31,9 @@ size_t loader_names(const char *folder, char ret[LOADER_NAMES_MAX][LOADER_NAME_M
 /* Checks a driver's table that comes from `where` (a path, for error lines) and copies it. */
 int loader_check(const struct stow_driver *from, const char *where, struct stow_driver *ret,
                  struct stow_error *err);
-/* Is it an option table that the configuration can work with? */
-int loader_check_options(const struct stow_option *table, const char *where,
+/* Is it an option table that the configuration can work with? Names of a driver's options have no
+ * '_' in them, those of core and hosts may. */
+int loader_check_options(const struct stow_option *table, bool underscore, const char *where,
                          struct stow_error *err);
 
 #endif

@@ -13,6 +13,7 @@
 #include "plugin/name.h"
 #include "plugin/presence.h"
 #include "plugin/referrer.h"
+#include "plugin/referrers-tag.h"
 #include "plugin/registry.h"
 #include "plugin/revision.h"
 #include "plugin/signatures.h"
@@ -193,7 +194,7 @@ int stow_manifest_get_by_digest(struct stow_registry *registry, const struct sto
 	return status == STOW_OK ? get(registry, op, name, &digest, ret, err) : status;
 }
 
-/* ---- exists, delete ---- */
+/* ---- exists ---- */
 
 static int unknown(const char *where, const char *name, const struct digest *digest,
                    struct stow_error *err)
@@ -219,34 +220,6 @@ int stow_manifest_exists(struct stow_registry *registry, const struct stow_op *o
 	status = presence_check(registry->store, registry->cache, op, name, LAYOUT_REVISIONS,
 	                        &presence, 1, err);
 	return status == STOW_OK && !presence.present ? unknown(where, name, &digest, err) : status;
-}
-
-int stow_manifest_delete(struct stow_registry *registry, const struct stow_op *op, const char *name,
-                         const char *text, struct stow_error *err)
-{
-	static const char where[] = "manifest.delete";
-	struct repository_lock *lock = NULL;
-	struct layout_key key;
-	struct digest digest;
-	struct stow_stat stat;
-	int status = registry_require_delete(registry, where, err);
-
-	if (status == STOW_OK)
-		status = name_require_with_digest(name, text, &digest, where, err);
-	if (status == STOW_OK)
-		status = repository_lock_alone(&registry->locks, op, name, &lock, err);
-	if (status != STOW_OK)
-		return status;
-	layout_link(&key, name, LAYOUT_REVISIONS, &digest);
-	cache_clear(registry->cache, CACHE_MANIFEST, name, &digest);
-	status = store_stat(registry->store, op, key.text, &stat, err);
-	if (status == STOW_OK)
-		status = store_remove(registry->store, op, key.text, NULL, err);
-	else if (status == STOW_ENOTFOUND)
-		status = unknown(where, name, &digest, err);
-	cache_clear(registry->cache, CACHE_MANIFEST, name, &digest);
-	repository_unlock(lock);
-	return status;
 }
 
 /* ---- put ---- */
@@ -443,6 +416,9 @@ static int store(struct stow_registry *registry, const struct stow_op *op, const
 	if (status == STOW_OK && push->tag)
 		status = tag_write(registry, op, push->name, push->tag, &push->digest, err);
 	repository_unlock(lock);
+	if (status == STOW_OK && push->manifest.has_subject && registry->policy.referrers_tag)
+		status = referrers_tag_write(registry, op, push->name, &push->manifest.subject,
+		                             NULL, err);
 	return status;
 }
 

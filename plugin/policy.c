@@ -94,6 +94,7 @@ int policy_init(struct policy *policy, const struct stow_config *config, struct 
 	*policy = (struct policy){
 		.index = POLICY_ALL,
 		.schema1 = stow_config_number(config, "manifests", "schema1") != 0,
+		.referrers_tag = stow_config_number(config, "manifests", "referrers_tag") != 0,
 	};
 	status = read_index(policy, config, err);
 	if (status == STOW_OK)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What [manifests] asks of a push: which manifests of an index have to be there, and which URLs a
- * layer may be had from, as in Distribution's validation.manifests; whether schema 1 is taken.  It
- * must not know how a manifest is written down.
+ * layer may be had from, as in Distribution's validation.manifests; whether schema 1 is taken,
+ * and whether referrers get a tag.  It must not know how a manifest is written down.
  */
 #ifndef PLUGIN_POLICY_H
 #define PLUGIN_POLICY_H
@@ -17,8 +17,9 @@ enum policy_index { POLICY_ALL = 1, POLICY_NONE = 2, POLICY_PLATFORMS = 3 };
 
 struct policy {
 	enum policy_index index;
-	bool schema1;    /* whether signed manifests are taken */
-	char *platforms; /* each "os/architecture" with a comma before and behind */
+	bool schema1;       /* whether signed manifests are taken */
+	bool referrers_tag; /* whether referrers are listed under the tag schema, too */
+	char *platforms;    /* each "os/architecture" with a comma before and behind */
 	bool has_allow, has_deny;
 	regex_t allow, deny; /* POSIX extended, of a layer's URL */
 };

@@ -115,6 +115,13 @@ int referrer_each_listed(const void *data, size_t len,
 	return status;
 }
 
+/* "sha256-<hex>", cut as the specification says. */
+void referrer_tag(char ret[STOW_TAG_MAX + 1], const struct digest *subject)
+{
+	(void)text_format(ret, STOW_TAG_MAX + 1, "%s-%.64s", hash_name(subject->algorithm),
+	                  digest_hex(subject));
+}
+
 int referrer_write(struct stow_registry *registry, const struct stow_op *op, const char *name,
                    const struct digest *subject, const struct digest *referrer,
                    const char *descriptor, struct stow_error *err)

@@ -25,6 +25,9 @@ int referrer_each_listed(const void *data, size_t len,
                          int (*visit)(void *arg, const char *json, struct stow_error *), void *arg,
                          struct stow_error *);
 
+/* The tag under which clients list referrers themselves (OCI distribution-spec, "Referrers Tag
+ * Schema"). */
+void referrer_tag(char ret[STOW_TAG_MAX + 1], const struct digest *subject);
 /* The index's object for one referrer of one subject. */
 int referrer_write(struct stow_registry *, const struct stow_op *, const char *name,
                    const struct digest *subject, const struct digest *referrer,

@@ -86,13 +86,6 @@ static int visit_listed(void *arg, const char *json, struct stow_error *err)
 	return strcmp(digest.text, s->after) > 0 ? add(s, &digest, json, err) : STOW_OK;
 }
 
-/* "sha256-<hex>", cut as the specification says. */
-static void schema_tag(char ret[STOW_TAG_MAX + 1], const struct digest *subject)
-{
-	(void)text_format(ret, STOW_TAG_MAX + 1, "%s-%.64s", hash_name(subject->algorithm),
-	                  digest_hex(subject));
-}
-
 /* What clients have listed under the tag; it may be of the index as well. */
 static int search_tag(struct search *s, const struct stow_op *op, struct stow_error *err)
 {
@@ -103,7 +96,7 @@ static int search_tag(struct search *s, const struct stow_op *op, struct stow_er
 	size_t len = 0;
 	int status;
 
-	schema_tag(tag, s->subject);
+	referrer_tag(tag, s->subject);
 	status = tag_read(s->registry, op, s->name, tag, &digest, &fault);
 	if (status == STOW_OK)
 		status = revision_read(s->registry, op, s->name, &digest, &data, &len, NULL,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The delete of a manifest: the tags that stand on it first, then its revision link.
- * It must not know the manifest's bytes: they stay for collection.
+ * Takes away the tags that stand on a digest.
+ * It must not know what the digest stands for.
  *
  * Pushes of this process wait meanwhile (repository-lock.h).  A host beside it may move a tag
  * between the look at its current link and the removal.  Where the store removes on condition, the
@@ -352,49 +352,5 @@ int tag_remove_on(struct stow_registry *registry, const struct stow_op *op, cons
 	names_done(&untag.keys);
 	free(untag.mtimes);
 	free(untag.removed);
-	return status;
-}
-
-/* ---- the manifest ---- */
-
-static int delete_locked(struct stow_registry *registry, const struct stow_op *op, const char *name,
-                         const struct digest *digest, struct stow_error *err)
-{
-	struct layout_key link;
-	struct stow_stat stat;
-	int status;
-
-	layout_link(&link, name, LAYOUT_REVISIONS, digest);
-	status = store_stat(registry->store, op, link.text, &stat, err);
-	if (status == STOW_ENOTFOUND)
-		return error_set(err, STOW_ENOTFOUND, WHERE, "%s has no manifest %s", name,
-		                 digest->text);
-	if (status == STOW_OK)
-		status = tag_remove_on(registry, op, name, digest, err);
-	if (status == STOW_OK)
-		status = store_remove(registry->store, op, link.text, NULL, err);
-	return status;
-}
-
-int stow_manifest_delete_tagged(struct stow_registry *registry, const struct stow_op *op,
-                                const char *name, const char *text, struct stow_error *err)
-{
-	struct repository_lock *lock = NULL;
-	struct digest digest;
-	int status;
-
-	status = registry_require_delete(registry, WHERE, err);
-	if (status == STOW_OK)
-		status = name_require(name, WHERE, err);
-	if (status == STOW_OK)
-		status = digest_require(&digest, text, WHERE, err);
-	if (status == STOW_OK)
-		status = repository_lock_alone(&registry->locks, op, name, &lock, err);
-	if (status != STOW_OK)
-		return status;
-	cache_clear(registry->cache, CACHE_MANIFEST, name, &digest);
-	status = delete_locked(registry, op, name, &digest, err);
-	cache_clear(registry->cache, CACHE_MANIFEST, name, &digest);
-	repository_unlock(lock);
 	return status;
 }

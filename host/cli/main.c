@@ -5,6 +5,7 @@
 #include "common/text.h"
 #include "host/cli/config.h"
 #include "host/cli/purge.h"
+#include "host/cli/referrers.h"
 #include "host/serve/setup.h"
 #include "host/serve/serve.h"
 
@@ -20,6 +21,7 @@ static const struct command commands[] = {
 	{ "serve", "serve the registry over HTTP", serve_main },
 	{ "config", "show the configuration, or a sample of it", config_main },
 	{ "purge", "take away what abandoned uploads have left", purge_main },
+	{ "referrers", "list referrers under tags, for other registries", referrers_main },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -9,9 +9,9 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stowage/registry.h>
 
 #include "common/option.h"
+#include "host/cli/opened.h"
 #include "host/serve/setup.h"
 
 static const char usage[] =
@@ -35,15 +35,6 @@ struct purge_options {
 	bool dry_run, json;
 };
 
-/* What the core has to say goes where messages go. */
-static void print_line(void *arg, int32_t level, const char *component, const char *line)
-{
-	(void)arg;
-	(void)component;
-	if (level != STOW_LOG_DEBUG)
-		fprintf(stderr, "stowage: %s\n", line);
-}
-
 static void print_counts(const struct purge_options *o, const struct stow_purge *p)
 {
 	if (o->json)
@@ -60,30 +51,22 @@ static void print_counts(const struct purge_options *o, const struct stow_purge 
 
 static int run(const struct purge_options *o)
 {
-	const struct stow_host host = { .size = sizeof(host), .log = print_line };
-	struct stow_config *config = NULL;
-	struct stow_store *store = NULL;
-	struct stow_registry *registry = NULL;
 	struct stow_purge purge = { 0 };
 	struct stow_error err = { 0 };
-	int r = setup_config(o->file, &config, &err);
+	struct opened on;
+	int r = opened_open(&on, o->file, &err);
 
-	if (r == STOW_OK)
-		r = stow_store_open(config, &host, &store, &err);
-	if (r == STOW_OK)
-		r = stow_registry_open(store, config, &host, &registry, &err);
 	if (r == STOW_OK) {
-		r = stow_uploads_purge(
-			registry, NULL,
-			o->age_ns >= 0 ? o->age_ns : stow_config_number(config, "uploads", "age"),
-			o->dry_run ? STOW_PURGE_DRY_RUN : 0, &purge, &err);
+		int64_t age = o->age_ns >= 0 ? o->age_ns
+		                             : stow_config_number(on.config, "uploads", "age");
+
+		r = stow_uploads_purge(on.registry, NULL, age, o->dry_run ? STOW_PURGE_DRY_RUN : 0,
+		                       &purge, &err);
 		print_counts(o, &purge);
 	}
 	if (r != STOW_OK)
 		setup_complain("%s", err.message);
-	stow_registry_close(registry);
-	stow_store_close(store);
-	stow_config_free(config);
+	opened_close(&on);
 	return r == STOW_OK && setup_flush() ? 0 : 1;
 }
 

@@ -278,6 +278,15 @@ STOW_EXPORT int stow_referrers_next(struct stow_referrers *, const char **ret_di
 /* How many entries were passed over since they are no descriptors. */
 STOW_EXPORT size_t stow_referrers_skipped(const struct stow_referrers *);
 STOW_EXPORT void stow_referrers_close(struct stow_referrers *);
+/*
+ * Writes, for each subject that the repository's referrers name, the index which clients of a
+ * registry without such a list keep under the tag "<algorithm>-<hex>": before one goes back to such
+ * a registry.  With [manifests] referrers_tag every push and delete of a referrer does it.  *ret_n
+ * is how many subjects have their tag now; a tag that stands on something else is left alone, and
+ * reported to the host's log, and so is a list of over STOW_MANIFEST_MAX bytes.
+ */
+STOW_EXPORT int stow_referrers_write_tags(struct stow_registry *, const struct stow_op *,
+                                          const char *name, size_t *ret_n, struct stow_error *);
 /* The subject of a manifest's bytes; STOW_ENOTFOUND where it names none. ret takes
  * STOW_DIGEST_MAX + 1 bytes. */
 STOW_EXPORT int stow_manifest_subject(const void *data, size_t len, char *ret);

@@ -5,7 +5,9 @@ of older registries; and an index in the store that is not as it should be."""
 
 import json
 import os
+import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 
@@ -25,11 +27,11 @@ def descriptor(data, media_type=images.MANIFEST):
     return {"mediaType": media_type, "digest": images.digest(data), "size": len(data)}
 
 
-def new_repository():
+def new_repository(to=client):
     """With a config blob, and the bytes of a manifest that others may have for a subject."""
     COUNT[0] += 1
     name = f"team/repo{COUNT[0]}"
-    client.push_blob(name, b"{}")
+    to.push_blob(name, b"{}")
     return name, manifest({"annotations": {"of": name}})
 
 
@@ -38,15 +40,15 @@ def manifest(more, config_type=EMPTY_TYPE):
                         "config": descriptor(b"{}", config_type), "layers": [], **more})
 
 
-def put(name, data, reference=None, media_type=images.MANIFEST):
-    return client.put_manifest(name, reference or images.digest(data), data, media_type)
+def put(name, data, reference=None, media_type=images.MANIFEST, to=client):
+    return to.put_manifest(name, reference or images.digest(data), data, media_type)
 
 
-def attach(name, subject, number=0, artifact_type=SBOM, **more):
+def attach(name, subject, number=0, artifact_type=SBOM, to=client, **more):
     if artifact_type:
         more["artifactType"] = artifact_type
     data = manifest({"subject": descriptor(subject), "annotations": {"number": str(number)}, **more})
-    answer = put(name, data)
+    answer = put(name, data, to=to)
     tap.equal(answer.headers["OCI-Subject"], images.digest(subject))
     return data
 
@@ -216,6 +218,120 @@ def an_index_that_rotted_hides_nothing_else():
     with open(os.path.join(folder, "no-digest", "descriptor"), "wb") as f:
         f.write(b"{}")
     tap.equal(digests(name, subject), [images.digest(good)])
+
+
+# ---- under the tag schema ----
+
+def tagging():
+    """A client of a server that keeps the tags."""
+    other = stowage.Server(folder=server.data, env={"STOWAGE_DELETE_ENABLED": "yes",
+                                                    "STOWAGE_MANIFESTS_REFERRERS_TAG": "on"}).start()
+    tap.defer(other.kill)
+    return registry.Client(other)
+
+
+def schema_tag(subject):
+    return images.digest(subject).replace(":", "-")
+
+
+def tagged(name, subject, to=client):
+    """The digests that the tag's index lists, each with the descriptor of the list."""
+    answer = to.manifest(name, schema_tag(subject))
+    tap.equal(answer.headers["Content-Type"], images.INDEX)
+    value = json.loads(answer.body)
+    tap.equal((value["schemaVersion"], value["mediaType"]), (2, images.INDEX))
+    tap.equal(value["manifests"], listed(name, images.digest(subject))[0])
+    return [d["digest"] for d in value["manifests"]]
+
+
+@tap.test
+def pushes_and_deletes_keep_the_tag():
+    to = tagging()
+    name, subject = new_repository(to)
+    first = attach(name, subject, 1, to=to, annotations={"kept": "yes"})
+    tap.equal(tagged(name, subject, to), [images.digest(first)])
+    second = attach(name, subject, 2, to=to)
+    tap.equal(tagged(name, subject, to), sorted([images.digest(first), images.digest(second)]))
+    for data, left in ((first, [images.digest(second)]), (second, [])):
+        to.request("DELETE", f"/v2/{name}/manifests/{images.digest(data)}", expect=202)
+        tap.equal(tagged(name, subject, to), left)
+    put(name, subject, "v1", to=to)
+    tap.equal(tagged(name, subject, to), [])
+
+
+@tap.test
+def what_clients_listed_is_kept_in_the_tag():
+    to = tagging()
+    name, subject = new_repository(to)
+    old = manifest({"annotations": {"old": "yes"}})
+    put(name, old, to=to)
+    put(name, images.dump({"schemaVersion": 2, "mediaType": images.INDEX, "manifests": [
+        {**descriptor(old), "artifactType": SIGNATURE}]}), schema_tag(subject), images.INDEX, to)
+    new = attach(name, subject, to=to)
+    tap.equal(tagged(name, subject, to), sorted([images.digest(old), images.digest(new)]))
+
+
+@tap.test
+def pushes_side_by_side_leave_all():
+    hosts = [tagging(), tagging()]
+    name, subject = new_repository(hosts[0])
+    made, failures = [], []
+
+    def push(number):
+        try:
+            made.append(images.digest(attach(name, subject, number, to=registry.Client(
+                hosts[number % 2].server))))
+        except Exception as failure:  # pylint: disable=broad-except
+            failures.append(failure)
+
+    threads = [threading.Thread(target=push, args=(i,)) for i in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tap.equal(failures, [])
+    tap.equal(tagged(name, subject), sorted(made))
+
+
+@tap.test
+def another_thing_under_the_tag_is_left_alone():
+    to = tagging()
+    name, subject = new_repository(to)
+    image = manifest({"annotations": {"just": "an image"}})
+    put(name, image, schema_tag(subject), to=to)
+    attach(name, subject, to=to)
+    tap.equal(to.manifest(name, schema_tag(subject)).body, image)
+    tap.ok("is left alone" in to.server.log(), "said in the log")
+
+
+def command(*args, expect=0):
+    run = subprocess.run(stowage.sanitized([os.path.join(stowage.BUILD, "stowage"), "referrers",
+                                            *args]),
+                         env=dict(os.environ, STOWAGE_FILESYSTEM_ROOTDIRECTORY=server.data),
+                         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                         check=False)
+    tap.equal(run.returncode, expect, run.stderr)
+    return run.stdout + run.stderr
+
+
+@tap.test
+def tags_written_by_command():
+    name, subject = new_repository()
+    other = manifest({"annotations": {"another": "subject"}})
+    made = sorted(images.digest(attach(name, subject, i)) for i in range(3))
+    alone = attach(name, other)
+    client.manifest(name, schema_tag(subject), expect=404)
+    tap.ok(f"{name}: 2 subjects have their tag" in command("--write-tags", name), "count")
+    tap.equal(tagged(name, subject), made)
+    tap.equal(tagged(name, other), [images.digest(alone)])
+    before = sorted(os.path.join(t, f) for t, _, n in os.walk(server.data) for f in n)
+    tap.ok("2 subjects" in command("--write-tags", name, name), "once more")
+    tap.equal(sorted(os.path.join(t, f) for t, _, n in os.walk(server.data) for f in n), before)
+    tap.ok("0 subjects" in command("--write-tags", "not/there"), "none")
+    tap.ok("which repository" in command("--write-tags", expect=2), "usage")
+    tap.ok("--write-tags" in command(name, expect=2), "usage")
+    tap.ok("usage:" in command("--help"), "help")
+    tap.ok("Not/Right" in command("--write-tags", "Not/Right", expect=1), "name")
 
 
 if __name__ == "__main__":
