@@ -56,7 +56,7 @@ static int list_parts(struct chain *chain, struct stow_store *store, const struc
 
 	layout_upload_prefix(&prefix, chain->name, chain->uuid);
 	gathering.prefix_len = strlen(prefix.text);
-	return listing_each(store, op, prefix.text, gather_part, &gathering, err);
+	return listing_each(store, op, prefix.text, NULL, gather_part, &gathering, err);
 }
 
 static int by_nonce(const void *a, const void *b)

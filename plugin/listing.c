@@ -20,6 +20,7 @@ int listing_next(struct store_list *list, const struct stow_op *op, struct stow_
 }
 
 int listing_each(struct stow_store *store, const struct stow_op *op, const char *prefix,
+                 const char *after,
                  int (*visit)(void *arg, const struct stow_entry *, struct stow_error *), void *arg,
                  struct stow_error *err)
 {
@@ -28,7 +29,7 @@ int listing_each(struct stow_store *store, const struct stow_op *op, const char 
 	bool end = false;
 	int status;
 
-	status = store_list_open(store, op, prefix, NULL, 0, &list, err);
+	status = store_list_open(store, op, prefix, after && *after ? after : NULL, 0, &list, err);
 	while (status == STOW_OK) {
 		status = listing_next(list, op, &entry, &end, err);
 		if (status == STOW_OK && !end)

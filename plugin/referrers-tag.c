@@ -155,7 +155,7 @@ int stow_referrers_write_tags(struct stow_registry *registry, const struct stow_
 	names_init(&subjects.names);
 	layout_subjects_prefix(&prefix, name);
 	subjects.prefix_len = strlen(prefix.text);
-	status = listing_each(registry->store, op, prefix.text, visit, &subjects, err);
+	status = listing_each(registry->store, op, prefix.text, NULL, visit, &subjects, err);
 	for (size_t i = 0; i < subjects.names.n && status == STOW_OK; i++) {
 		struct digest subject;
 		bool kept = false;

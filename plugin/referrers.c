@@ -240,7 +240,7 @@ int stow_referrers_open(struct stow_registry *registry, const struct stow_op *op
 	names_init(&s.ret->digests);
 	names_init(&s.ret->descriptors);
 	layout_referrers_prefix(&s.prefix, name, &subject);
-	status = listing_each(registry->store, op, s.prefix.text, visit_key, &s, err);
+	status = listing_each(registry->store, op, s.prefix.text, NULL, visit_key, &s, err);
 	if (status == STOW_OK)
 		status = search_tag(&s, op, err);
 	drop_duplicates(&s);

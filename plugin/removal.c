@@ -17,7 +17,7 @@ static int add_key(void *arg, const struct stow_entry *entry, struct stow_error 
 int removal_list(struct stow_store *store, const struct stow_op *op, const char *prefix,
                  struct stow_names *names, struct stow_error *err)
 {
-	return listing_each(store, op, prefix, add_key, names, err);
+	return listing_each(store, op, prefix, NULL, add_key, names, err);
 }
 
 int removal_keys(struct stow_store *store, const struct stow_op *op, const struct stow_names *names,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One flat listing goes over everything below repositories/; where a room that nobody wants holds
- * many keys, the listing is opened anew behind it rather than read to its end.
+ * One flat listing goes over everything below repositories/; where a page of it ends in a room that
+ * nobody wants, it is opened anew behind that room.
  * It must not know what rooms are for.
  */
 #include "plugin/rooms.h"
@@ -12,12 +12,15 @@
 #include "plugin/layout.h"
 #include "plugin/listing.h"
 
-#define ROOM_PATIENCE 1000 /* keys of one room that are read before it is jumped over */
+/* Keys that a store lists at once. Behind so many the next request goes out in any case, and may
+ * as well ask for what lies behind a room that nobody wants: so a walk costs no more than the pages
+ * that all keys fill, and no more than two requests a repository. */
+#define PAGE 1000
 
 struct walk {
 	struct store_list *list;
 	char path[STOW_NAME_MAX + 32]; /* "<name>/_<room>/", where the listing is */
-	size_t seen;                   /* keys in it */
+	size_t seen;                   /* keys since it was opened */
 	bool wanted;
 };
 
@@ -75,12 +78,12 @@ int rooms_each(struct stow_registry *registry, const struct stow_op *op,
 		status = listing_next(walk.list, op, &entry, &end, err);
 		if (status != STOW_OK || end)
 			break;
+		walk.seen++;
 		rest = entry.key + strlen(LAYOUT_REPOSITORIES);
 		if (!room_of(rest, &name_len, path, sizeof(path)))
 			continue;
 		if (strcmp(path, walk.path) != 0) {
 			(void)text_copy(walk.path, sizeof(walk.path), path);
-			walk.seen = 0;
 			walk.wanted = true;
 			(void)text_format(room.name, sizeof(room.name), "%.*s", (int)name_len,
 			                  path);
@@ -90,7 +93,7 @@ int rooms_each(struct stow_registry *registry, const struct stow_op *op,
 		room.rest = rest + strlen(path);
 		if (walk.wanted)
 			status = visit(arg, &room, &entry, &walk.wanted, err);
-		if (status == STOW_OK && !walk.wanted && ++walk.seen >= ROOM_PATIENCE)
+		if (status == STOW_OK && !walk.wanted && walk.seen % PAGE == 0)
 			status = reopen_behind(&walk, registry, op, err);
 	}
 	store_list_close(walk.list);

@@ -43,7 +43,7 @@ static int list(struct stow_registry *registry, const struct stow_op *op, const 
 		return error_nomem(err, WHERE);
 	layout_signatures_prefix(&prefix, name, revision);
 	known->prefix_len = strlen(prefix.text);
-	return listing_each(registry->store, op, prefix.text, visit, known, err);
+	return listing_each(registry->store, op, prefix.text, NULL, visit, known, err);
 }
 
 /* ---- write ---- */

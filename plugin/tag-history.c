@@ -72,7 +72,7 @@ int stow_tag_history(struct stow_registry *registry, const struct stow_op *op, c
 	layout_tags_prefix(&prefix, name);
 	h->prefix_len = strlen(prefix.text);
 	layout_tag_prefix(&prefix, name, tag);
-	status = listing_each(registry->store, op, prefix.text, visit, h, err);
+	status = listing_each(registry->store, op, prefix.text, NULL, visit, h, err);
 	if (status == STOW_OK && h->n == 0)
 		status = error_set(err, STOW_ENOTFOUND, WHERE, "%s has no tag %s", name, tag);
 	if (status != STOW_OK) {

@@ -156,12 +156,17 @@ static int list_tags(struct stow_registry *registry, const struct stow_op *op, c
                      const char *after, struct stow_names *names, struct stow_error *err)
 {
 	struct tag_list tags = { .names = names, .after = after };
-	struct layout_key prefix;
+	struct layout_key prefix, from;
 	int status;
 
 	layout_tags_prefix(&prefix, name);
 	tags.prefix_len = strlen(prefix.text);
-	status = listing_each(registry->store, op, prefix.text, visit_tag, &tags, err);
+	/* Keys do not lie in the order of their tags: "1.2-rc/" and "1.2.1/" come before "1.2/". All
+	 * that sort behind a tag lie behind it and ',', which no tag has, and '-' follows. */
+	if (!*after || !name_is_tag(after) ||
+	    !text_format(from.text, sizeof(from.text), "%s%s,", prefix.text, after))
+		from.text[0] = '\0';
+	status = listing_each(registry->store, op, prefix.text, from.text, visit_tag, &tags, err);
 	if (status == STOW_OK && !tags.any)
 		status = require_known(registry, op, name, err);
 	return status;

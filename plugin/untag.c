@@ -273,7 +273,8 @@ static int look_again(struct untag *untag, const struct stow_op *op,
 	struct second second = { .untag = untag, .op = op, .index = untag->keys.n };
 	int status;
 
-	status = listing_each(untag->registry->store, op, prefix->text, see_again, &second, err);
+	status = listing_each(untag->registry->store, op, prefix->text, NULL, see_again, &second,
+	                      err);
 	return status == STOW_OK ? settle(&second, err) : status;
 }
 
@@ -325,7 +326,7 @@ static int run(struct untag *untag, const struct stow_op *op, struct stow_error 
 
 	layout_tags_prefix(&prefix, untag->name);
 	untag->prefix_len = strlen(prefix.text);
-	status = listing_each(untag->registry->store, op, prefix.text, add_key, untag, err);
+	status = listing_each(untag->registry->store, op, prefix.text, NULL, add_key, untag, err);
 	if (status != STOW_OK || untag->keys.n == 0)
 		return status;
 	untag->removed = calloc(untag->keys.n, sizeof(*untag->removed));

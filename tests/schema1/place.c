@@ -235,7 +235,7 @@ json_t *place_objects(struct place *p)
 	json_t *ret = json_object();
 
 	names_init(&keys);
-	must(listing_each(p->store, NULL, "", add_key, &keys, &err), &err);
+	must(listing_each(p->store, NULL, "", NULL, add_key, &keys, &err), &err);
 	for (size_t i = 0; i < keys.n; i++) {
 		const char *key = names_at(&keys, i);
 		struct buf body = { 0 };
