@@ -198,12 +198,11 @@ $(SO): $O/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
 HOST_OBJ := $(call objs,$(HOST_SRC))
+comma := ,
 link_host = $(CC) $(ALL_LDFLAGS) -pie $(1) -o $@ $(HOST_OBJ) $(HTTPC_OBJ) $(COMMON_A) -L$O \
 	-lstowage $(LIBS_host) $(CRYPTO_LIBS)
 $(BIN): $(HOST_OBJ) $(HTTPC_OBJ) $(COMMON_A) $(SO) $O/obj/sources
 	$(call say,LD,$@)$(call link_host,-Wl$(comma)-rpath$(comma)'$$ORIGIN')
-comma := ,
-
 build: $(if $(HOST_SRC),$(BIN)) $(if $(PLUGIN_SRC),$(SO)) $(DRIVER_SO)
 
 # CNCF Distribution with the drivers as its storage, where there is a Go to build it
@@ -237,6 +236,10 @@ $(1): $O/obj/$(patsubst $O/%,%,$(1)).o $$(or $$(UNIT_OBJ_$(2)),$$(DRIVER_OBJ_$(2
 		$(COMMON_A) $$(or $$(UNIT_LIBS_$(2)),$$(LIBS_$(2))) $$(CMOCKA_LIBS) $$(CRYPTO_LIBS)
 endef
 $(foreach t,$(UNIT),$(eval $(call unit_rules,$t,$(call room,$t))))
+
+# its allocators fail as it wants
+$O/tests/unit/plugin-allocation: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
+	reallocarray strdup strndup)
 
 # what stands on the public interface alone
 $(REGISTRY): $O/%: $O/obj/%.o $(COMMON_A) $(SO)
