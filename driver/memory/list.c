@@ -76,14 +76,14 @@ static struct object *step(struct list *list)
 	const struct map_node *node;
 	struct object *object = NULL;
 
-	mutex_lock(&m->lock);
-	node = map_seek(&m->map, buf_text(&list->cursor), list->past);
+	mutex_lock(&m->shared->lock);
+	node = map_seek(&m->shared->map, buf_text(&list->cursor), list->past);
 	if (node && strncmp(node->key, list->prefix, list->prefix_len) == 0) {
 		object = object_ref(node->object);
 		buf_reset(&list->key);
 		buf_adds(&list->key, node->key);
 	}
-	mutex_unlock(&m->lock);
+	mutex_unlock(&m->shared->lock);
 	return object;
 }
 

@@ -10,11 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct memory; /* memory.h */
+struct shared; /* shared.h */
 
 /* One version of an object. Nothing in it changes after it is in a map. */
 struct object {
-	struct memory *owner; /* gets its bytes back when the last reference goes */
+	struct shared *owner; /* gets its bytes back when the last reference goes */
 	uint32_t refs;        /* atomic */
 	uint32_t reserved;
 	uint64_t version; /* the ETag */

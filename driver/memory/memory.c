@@ -23,11 +23,14 @@
 
 static const struct stow_option options[] = {
 	{ "memory", STOW_OPTION_SIZE, 0, "1G", "ceiling on the bytes of all objects together" },
+	{ "name", STOW_OPTION_STRING, 0, NULL,
+	  "instances of one name in a process share their objects; unset: nobody's but its own" },
 	{ NULL, 0, 0, NULL, NULL },
 };
 
 static const struct option_slot slots[] = {
 	{ "memory", offsetof(struct memory, budget) },
+	{ "name", offsetof(struct memory, name) },
 	{ NULL, 0 },
 };
 
@@ -35,22 +38,22 @@ static const struct option_slot slots[] = {
 
 int memory_charge(struct memory *m, size_t bytes, const char *where, struct stow_error *err)
 {
-	int64_t used = __atomic_load_n(&m->used, __ATOMIC_RELAXED);
+	int64_t used = __atomic_load_n(&m->shared->used, __ATOMIC_RELAXED);
 
 	do {
-		if (bytes > INT64_MAX || (int64_t)bytes > m->budget - used)
+		if (bytes > INT64_MAX || (int64_t)bytes > m->shared->budget - used)
 			return error_set(err, STOW_EIO, where,
 			                 "memory: option memory (%" PRId64
 			                 " bytes) is used up, %zu more wanted",
-			                 m->budget, bytes);
-	} while (!__atomic_compare_exchange_n(&m->used, &used, used + (int64_t)bytes, true,
+			                 m->shared->budget, bytes);
+	} while (!__atomic_compare_exchange_n(&m->shared->used, &used, used + (int64_t)bytes, true,
 	                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	return STOW_OK;
 }
 
-void memory_refund(struct memory *m, size_t bytes)
+void memory_refund(struct shared *shared, size_t bytes)
 {
-	__atomic_sub_fetch(&m->used, (int64_t)bytes, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&shared->used, (int64_t)bytes, __ATOMIC_RELAXED);
 }
 
 struct object *object_new(struct memory *m, char *data, size_t len, size_t charged)
@@ -59,9 +62,9 @@ struct object *object_new(struct memory *m, char *data, size_t len, size_t charg
 
 	if (!object)
 		return NULL;
-	object->owner = m;
+	object->owner = m->shared;
 	object->refs = 1;
-	object->version = __atomic_add_fetch(&m->ids, 1, __ATOMIC_RELAXED);
+	object->version = __atomic_add_fetch(&m->shared->ids, 1, __ATOMIC_RELAXED);
 	object->mtime_ns = clock_host_now(m->host);
 	object->data = data;
 	object->len = len;
@@ -134,11 +137,11 @@ int memory_find(struct memory *m, const char *key, const char *if_match, const c
 {
 	struct object *object;
 
-	mutex_lock(&m->lock);
-	object = map_find(&m->map, key);
+	mutex_lock(&m->shared->lock);
+	object = map_find(&m->shared->map, key);
 	if (object)
 		object_ref(object);
-	mutex_unlock(&m->lock);
+	mutex_unlock(&m->shared->lock);
 	if (!object)
 		return error_set(err, STOW_ENOTFOUND, where, "memory: %s: no such object", key);
 	if (if_match && !object_matches(object, if_match)) {
@@ -156,19 +159,19 @@ int memory_publish(struct memory *m, const char *key, struct object *object,
 	const struct object *there;
 	int r = STOW_OK;
 
-	mutex_lock(&m->lock);
-	there = map_find(&m->map, key);
+	mutex_lock(&m->shared->lock);
+	there = map_find(&m->shared->map, key);
 	if (there && put && (put->flags & STOW_PUT_CREATE))
 		r = error_set(err, STOW_EEXIST, where, "memory: %s: exists", key);
 	else if (!there && put && put->if_match)
 		r = error_set(err, STOW_ENOTFOUND, where, "memory: %s: no such object", key);
 	else if (there && put && put->if_match && !object_matches(there, put->if_match))
 		r = error_set(err, STOW_ECHANGED, where, "memory: %s: is another version", key);
-	else if (map_put(&m->map, key, object_ref(object), &old) != STOW_OK) {
+	else if (map_put(&m->shared->map, key, object_ref(object), &old) != STOW_OK) {
 		object_unref(object);
 		r = error_nomem(err, where);
 	}
-	mutex_unlock(&m->lock);
+	mutex_unlock(&m->shared->lock);
 	object_unref(old);
 	return r;
 }
@@ -250,7 +253,7 @@ static int object_copy(struct memory *m, const void *data, size_t len, const cha
 	}
 	object = len > 0 && !copy ? NULL : object_new(m, copy, len, len);
 	if (!object) {
-		memory_refund(m, len);
+		memory_refund(m->shared, len);
 		return error_nomem(err, where);
 	}
 	copy = NULL;
@@ -294,16 +297,16 @@ static int memory_remove(void *self, const struct stow_op *op, const char *key,
 		r = memory_enter(m, op, 1, "memory.remove", err);
 	if (r != STOW_OK)
 		return r;
-	mutex_lock(&m->lock);
-	object = map_find(&m->map, key);
+	mutex_lock(&m->shared->lock);
+	object = map_find(&m->shared->map, key);
 	if (object && if_match && !object_matches(object, if_match)) {
 		object = NULL;
 		r = error_set(err, STOW_ECHANGED, "memory.remove", "memory: %s: is another version",
 		              key);
 	} else {
-		object = map_take(&m->map, key);
+		object = map_take(&m->shared->map, key);
 	}
-	mutex_unlock(&m->lock);
+	mutex_unlock(&m->shared->lock);
 	object_unref(object);
 	return r;
 }
@@ -346,22 +349,11 @@ static int memory_check(void *self, const struct stow_op *op, struct stow_error 
 static void memory_close(void *self)
 {
 	struct memory *m = self;
-	struct map_node *node;
-	struct parked *parked;
 
 	if (!m)
 		return;
-	mutex_lock(&m->lock);
-	while ((node = map_pop(&m->map))) {
-		object_unref(node->object);
-		map_node_free(node);
-	}
-	while ((parked = m->parked)) {
-		m->parked = parked->next;
-		memory_parked_free(parked);
-	}
-	mutex_unlock(&m->lock);
-	mutex_done(&m->lock);
+	shared_close(m->shared);
+	option_free(options, slots, m);
 	free(m);
 }
 
@@ -376,15 +368,13 @@ static int memory_open(const struct stow_host *host, const struct stow_kv *kv, s
 	m->host = host;
 	m->pid = getpid();
 	r = option_load(options, slots, kv, n, m, "memory.open", err);
-	if (r == STOW_OK && mutex_init(&m->lock) != 0)
-		r = error_nomem(err, "memory.open");
+	if (r == STOW_OK)
+		r = shared_open(m->name, m->budget, &m->shared, err);
 	if (r != STOW_OK) {
+		option_free(options, slots, m);
 		free(m);
 		return r;
 	}
-	mutex_lock(&m->lock);
-	map_init(&m->map);
-	mutex_unlock(&m->lock);
 	*ret_self = m;
 	return STOW_OK;
 }

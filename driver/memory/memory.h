@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The store in memory: what its files share.  Objects are immutable and counted, so a reader or a
- * copy keeps the version it began with while the key moves on.  The lock guards the map and the
- * parked writes and is held for lookups and pointer swaps only, never while bytes are copied.
+ * copy keeps the version it began with while the key moves on.  The lock (shared.h) guards the map
+ * and the parked writes and is held for lookups and pointer swaps only, never while bytes are copied.
  * It promises nothing beyond the process.
  */
 #ifndef DRIVER_MEMORY_MEMORY_H
@@ -10,6 +10,7 @@
 
 #include "common/thread.h"
 #include "driver/memory/map.h"
+#include "driver/memory/shared.h"
 
 #include <stowage/driver.h>
 
@@ -27,12 +28,9 @@ struct parked {
 struct memory {
 	const struct stow_host *host;
 	pid_t pid;
-	int64_t budget; /* bytes of all objects and unfinished writes */
-	int64_t used;   /* atomic */
-	uint64_t ids;   /* atomic: the last version or park id given out */
-	struct mutex lock;
-	struct map map GUARDED_BY(lock);
-	struct parked *parked GUARDED_BY(lock); /* newest first */
+	int64_t budget; /* option memory */
+	char *name;     /* option name, NULL */
+	struct shared *shared;
 };
 
 /* Every call's beginning: a forked child, a passed deadline, a set cancel word; counts requests. */
@@ -40,7 +38,7 @@ int memory_enter(struct memory *, const struct stow_op *, uint64_t requests, con
                  struct stow_error *);
 /* Takes bytes from the budget; STOW_EIO where it is exhausted. */
 int memory_charge(struct memory *, size_t bytes, const char *where, struct stow_error *);
-void memory_refund(struct memory *, size_t bytes);
+void memory_refund(struct shared *, size_t bytes);
 
 /* A new object of its own version; takes over data, which was charged with `charged` bytes, on
  * success. NULL if memory is short. */
@@ -52,10 +50,10 @@ void object_stat(const struct object *, struct stow_stat *ret);
 
 /* A reference to what lies under key, if if_match (or NULL) lets it. */
 int memory_find(struct memory *m, const char *key, const char *if_match, const char *where,
-                struct object **ret, struct stow_error *) EXCLUDES(m->lock);
+                struct object **ret, struct stow_error *) EXCLUDES(m->shared->lock);
 /* Makes object what lies under key, if put's conditions let it; its reference stays the caller's.*/
 int memory_publish(struct memory *m, const char *key, struct object *, const struct stow_put *,
-                   const char *where, struct stow_error *) EXCLUDES(m->lock);
+                   const char *where, struct stow_error *) EXCLUDES(m->shared->lock);
 /* STOW_EINVAL where the caller's stow_put is shorter than this major's. */
 int memory_put_check(const struct stow_put *, const char *where, struct stow_error *);
 

@@ -142,7 +142,7 @@ static int grow(struct writer *w, size_t more, struct stow_error *err)
 		return r;
 	data = realloc(w->data, cap);
 	if (!data) {
-		memory_refund(w->memory, cap - w->cap);
+		memory_refund(w->memory->shared, cap - w->cap);
 		return error_nomem(err, "memory.write");
 	}
 	w->data = data;
@@ -155,15 +155,15 @@ static struct parked *take_parked(struct memory *m, const char *key, uint64_t id
 {
 	struct parked *found = NULL;
 
-	mutex_lock(&m->lock);
-	for (struct parked **p = &m->parked; *p && !found; p = &(*p)->next) {
+	mutex_lock(&m->shared->lock);
+	for (struct parked **p = &m->shared->parked; *p && !found; p = &(*p)->next) {
 		if (strcmp((*p)->key, key) != 0 || (id != 0 && (*p)->id != id))
 			continue;
 		found = *p;
 		*p = found->next;
 		break;
 	}
-	mutex_unlock(&m->lock);
+	mutex_unlock(&m->shared->lock);
 	return found;
 }
 
@@ -219,10 +219,10 @@ static int resume(struct writer *w, const struct stow_put *put, struct stow_erro
 
 static void add_parked(struct memory *m, struct parked *parked)
 {
-	mutex_lock(&m->lock);
-	parked->next = m->parked;
-	m->parked = parked;
-	mutex_unlock(&m->lock);
+	mutex_lock(&m->shared->lock);
+	parked->next = m->shared->parked;
+	m->shared->parked = parked;
+	mutex_unlock(&m->shared->lock);
 }
 
 /* The write failed: what was parked before is as it was. */
@@ -389,7 +389,7 @@ static struct object *hand_over(struct writer *w)
 		char *data = realloc(w->data, w->len);
 
 		if (data) {
-			memory_refund(w->memory, w->cap - w->len);
+			memory_refund(w->memory->shared, w->cap - w->len);
 			w->data = data;
 			w->cap = w->len;
 		}
@@ -444,7 +444,7 @@ void memory_write_close(void *handle, const struct stow_op *op)
 	if (w->from && w->ended && !w->over)
 		park_again(w);
 	memory_parked_free(w->from);
-	memory_refund(w->memory, w->cap);
+	memory_refund(w->memory->shared, w->cap);
 	free(w->data);
 	free(w->if_match);
 	free(w->key);
@@ -469,7 +469,7 @@ int memory_write_park(void *handle, const struct stow_op *op, void *buf, size_t 
 	parked = calloc(1, sizeof(*parked));
 	if (!parked)
 		return error_nomem(err, "memory.park");
-	parked->id = __atomic_add_fetch(&m->ids, 1, __ATOMIC_RELAXED);
+	parked->id = __atomic_add_fetch(&m->shared->ids, 1, __ATOMIC_RELAXED);
 	text_format(state, sizeof(state), "memory %" PRIu64, parked->id);
 	len = strlen(state);
 	if (len > cap) {
@@ -503,8 +503,8 @@ int memory_purge_writes(void *self, const struct stow_op *op, const char *prefix
 	if (r != STOW_OK)
 		return r;
 	now = clock_host_now(m->host);
-	mutex_lock(&m->lock);
-	for (struct parked **p = &m->parked; *p;) {
+	mutex_lock(&m->shared->lock);
+	for (struct parked **p = &m->shared->parked; *p;) {
 		struct parked *one = *p;
 
 		if (!text_starts(one->key, prefix) || now - one->object->mtime_ns < older_than_ns) {
@@ -515,7 +515,7 @@ int memory_purge_writes(void *self, const struct stow_op *op, const char *prefix
 		one->next = old;
 		old = one;
 	}
-	mutex_unlock(&m->lock);
+	mutex_unlock(&m->shared->lock);
 	while (old) {
 		struct parked *next = old->next;
 

@@ -103,6 +103,47 @@ static void times_are_the_hosts(void **state)
 	d->close(self);
 }
 
+static void *open_named(const char *name, const struct stow_host *its_host)
+{
+	struct stow_kv kv[] = { { "name", name }, { "memory", "10000" } };
+	struct stow_error err;
+	void *self = NULL;
+
+	assert_int_equal(stow_driver_v1()->open(its_host, kv, name ? 2 : 0, &self, &err), STOW_OK);
+	return self;
+}
+
+/* Those of one name see each other's objects, conditions and budget; others do not. */
+static void instances_of_one_name_share(void **state)
+{
+	static const struct stow_host no_clock = { .size = sizeof(no_clock) };
+	const struct stow_driver *d = stow_driver_v1();
+	void *one = open_named("x", &host), *two = open_named("x", &no_clock);
+	void *three = open_named("y", &host), *four = open_named(NULL, &host);
+	struct stow_put create = { .size = sizeof(create), .flags = STOW_PUT_CREATE, .length = -1 };
+	static char data[8000];
+	struct stow_error err;
+	struct stow_stat st;
+
+	(void)state;
+	now = 7000;
+	assert_int_equal(d->put(one, NULL, "a", data, 6000, NULL, NULL, &err), STOW_OK);
+	assert_int_equal(d->stat(two, NULL, "a", &st, &err), STOW_OK);
+	assert_int_equal(st.mtime_ns, 7000);
+	assert_int_equal(d->put(two, NULL, "a", "", 0, &create, NULL, &err), STOW_EEXIST);
+	assert_int_equal(d->put(two, NULL, "b", data, 6000, NULL, NULL, &err), STOW_EIO);
+	assert_int_equal(d->stat(three, NULL, "a", &st, &err), STOW_ENOTFOUND);
+	assert_int_equal(d->stat(four, NULL, "a", &st, &err), STOW_ENOTFOUND);
+	d->close(one);
+	assert_int_equal(d->stat(two, NULL, "a", &st, &err), STOW_OK);
+	d->close(two);
+	d->close(three);
+	d->close(four);
+	one = open_named("x", &host);
+	assert_int_equal(d->stat(one, NULL, "a", &st, &err), STOW_ENOTFOUND);
+	d->close(one);
+}
+
 static void options_are_checked(void **state)
 {
 	struct stow_kv kv[] = { { "memory", "much" } };
@@ -166,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(budget_bounds_all_there_is),
 		cmocka_unit_test(times_are_the_hosts),
+		cmocka_unit_test(instances_of_one_name_share),
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(map_keeps_order),
 	};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two registries on one store, each with a cache of its own, against a model of what is there:
- * random pushes, mounts, tags, deletes and reads, with a clock that jumps.
+ * Two registries on one bucket, each with a store and a cache of its own, against a model of what is
+ * there: random pushes, mounts, tags, deletes and reads, with a clock that jumps.
  *
  * A reader may be behind another registry's delete by the life of an entry, never by more, and
  * never behind its own; what is there is never denied; a manifest is accepted if and only if all
@@ -27,6 +27,7 @@ struct thing { /* a link of a repository */
 
 static struct model {
 	struct fixture f;
+	struct stow_store *stores[2]; /* instances that share their objects */
 	struct stow_registry *registries[2];
 	int who;
 	int64_t now_ns;
@@ -286,16 +287,18 @@ static void step(void)
 
 static void two_registries(void **state)
 {
+	static const char *const shared[][3] = { { "memory", "name", "bucket" },
+		                                 { NULL, NULL, NULL } };
 	struct fixture *f = &m.f;
 	const char *seed = getenv("SEED");
 
 	(void)state;
 	m.random = seed ? strtoull(seed, NULL, 10) : 1;
 	m.now_ns = 1000 * CLOCK_SECOND;
-	memory_fixture_configure(f, NULL);
-	check_ok(f, stow_store_open(f->config, &f->host, &f->store, &f->err));
+	memory_fixture_configure(f, shared);
 	for (int i = 0; i < 2; i++) {
-		check_ok(f, stow_registry_open(f->store, f->config, &f->host, &m.registries[i],
+		check_ok(f, stow_store_open(f->config, &f->host, &m.stores[i], &f->err));
+		check_ok(f, stow_registry_open(m.stores[i], f->config, &f->host, &m.registries[i],
 		                               &f->err));
 		cache_set_clock(m.registries[i]->cache, model_now, NULL);
 	}
@@ -305,9 +308,10 @@ static void two_registries(void **state)
 		step();
 	/* or it has tested nothing */
 	assert_true(m.stale > 20 && m.fresh > 1000 && m.refused > 500 && m.accepted > 500);
-	stow_registry_close(m.registries[0]);
-	stow_registry_close(m.registries[1]);
-	stow_store_close(f->store);
+	for (int i = 0; i < 2; i++) {
+		stow_registry_close(m.registries[i]);
+		stow_store_close(m.stores[i]);
+	}
 	stow_config_free(f->config);
 }
 
