@@ -427,8 +427,9 @@ int stow_blob_mount(struct stow_registry *registry, const struct stow_op *op, co
 {
 	static const char where[] = "blob.mount";
 	struct presence presence = { 0 };
-	struct layout_key key;
+	struct layout_key keys[2];
 	struct digest digest;
+	size_t n = 1;
 	int status;
 
 	status = name_require_with_digest(name, text, &digest, where, err);
@@ -438,9 +439,12 @@ int stow_blob_mount(struct stow_registry *registry, const struct stow_op *op, co
 		status = find_for_mount(registry, op, from, &digest, &presence, err);
 	if (status != STOW_OK)
 		return status;
-	/* An alias stays one: the data lies under what the source's link names. */
-	layout_link(&key, name, LAYOUT_LAYERS, &digest);
-	status = link_write(registry->store, op, &key, 1, &presence.target, err);
+	/* An alias stays one: the data lies under what the source's link names, which Distribution
+	 * then looks for under its own link. */
+	layout_link(&keys[0], name, LAYOUT_LAYERS, &digest);
+	if (!digest_equal(&digest, &presence.target))
+		layout_link(&keys[n++], name, LAYOUT_LAYERS, &presence.target);
+	status = link_write(registry->store, op, keys, n, &presence.target, err);
 	if (status == STOW_OK)
 		blob_describe(ret, &digest, presence.size);
 	return status;

@@ -5,7 +5,10 @@ what the other wrote, what they lay for the same requests is the same, key by ke
 and Distribution's collector takes nothing that is needed."""
 
 import functools
+import hashlib
+import json
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
@@ -41,10 +44,11 @@ class Store:
         else:
             self.bucket = minio().new_bucket()
 
-    def stowage(self):
+    def stowage(self, schema1=False):
         srv = stowage.Server(self.kind, folder=self.folder, bucket=self.bucket,
                              prefix=self.prefix, minio=minio() if self.bucket else None,
-                             env={"STOWAGE_DELETE_ENABLED": "yes"}).start()
+                             env={"STOWAGE_DELETE_ENABLED": "yes",
+                                  "STOWAGE_MANIFESTS_SCHEMA1": "yes" if schema1 else "no"}).start()
         tap.defer(srv.kill)
         return srv
 
@@ -66,6 +70,12 @@ class Store:
                 with open(path, "rb") as f:
                     found[os.path.relpath(path, self.folder)] = f.read()
         return found
+
+    def remove(self, key):
+        if self.bucket:
+            minio().s3.delete(self.bucket, key)
+        else:
+            os.remove(os.path.join(self.folder, key))
 
     def modes(self):
         """{path: mode} of a folder's files and folders."""
@@ -204,6 +214,90 @@ def its_collector_on_what_we_wrote(kind, version):
                                ("team/app-single", "a.b_c-D", "single"),
                                ("team/app-multi", "v1", "multi"), ("gone/all", "multi", "multi")):
         tap.ok(client.pull(name, tag) == image(kind_of).contents, f"{name}:{tag}")
+
+
+@tap.cases(**{f"{kind}_{version}": (kind, version)
+              for kind in ("filesystem", "s3") for version in VERSIONS})
+def longer_digests(kind, version):
+    """Theirs lie under their sha256, and a link leads there; ours under their own."""
+    store = Store(kind, version)
+    ours, theirs = (registry.Client(s) for s in (store.stowage(), store.distribution()))
+    data = {n: f"by {n} to {version}".encode() for n in ("ours", "theirs")}
+    digest = {n: "sha512:" + hashlib.sha512(d).hexdigest() for n, d in data.items()}
+    ours.push_blob("long", data["ours"], digest["ours"])
+    theirs.push_blob("long", data["theirs"], digest["theirs"])
+    for client in (ours, theirs):
+        for name in data:
+            tap.equal(client.blob("long", digest[name]).body, data[name], name)
+    tap.equal(ours.blob("long", images.digest(data["theirs"])).body, data["theirs"])
+    answer = ours.request("POST", f"/v2/mounted/blobs/uploads/?mount={digest['theirs']}&from=long",
+                          b"", expect=201)
+    tap.equal(answer.headers["Docker-Content-Digest"], digest["theirs"])
+    tap.equal(theirs.blob("mounted", digest["theirs"]).body, data["theirs"])
+
+
+VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../vectors/schema1")
+PRETTY = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+
+
+@tap.cases(filesystem="filesystem", s3="s3")
+def signed_manifests(kind):
+    """2.8 signs them anew on each pull, and takes them where it is told to; it stores no signature,
+    so here its own are refused with a reason."""
+    store = Store(kind, "v2")
+    ours = registry.Client(store.stowage(schema1=True))
+    theirs = registry.Client(store.distribution())
+    with open(f"{VECTORS}/vectors.json", encoding="utf-8") as f:
+        vector, = (v for v in json.load(f)["vectors"] if v["id"] == "ok-two-ec")
+    with open(f"{VECTORS}/layers.json", encoding="utf-8") as f:
+        layers = json.load(f)
+    with open(f"{VECTORS}/{vector['file']}", "rb") as f:
+        file = f.read()
+    name, tag = vector["repository"], vector["from_payload"]["tag"]
+    for digest in vector["from_payload"]["layers"]:
+        ours.push_blob(name, layers[digest].encode(), digest)
+    ours.put_manifest(name, tag, file, PRETTY)
+    tap.equal(ours.manifest(name, tag).body, file)
+    for reference in (tag, vector["payload_sha256"]):
+        answer = theirs.request("GET", f"/v2/{name}/manifests/{reference}",
+                                headers={"Accept": PRETTY}, expect=200)
+        tap.equal(answer.headers["Docker-Content-Digest"], vector["payload_sha256"])
+        tap.equal(json.loads(answer.body)["fsLayers"], json.loads(file)["fsLayers"])
+    for key in store.keys():
+        if "/signatures/" in key:
+            store.remove(key)
+    answer = ours.request("GET", f"/v2/{name}/manifests/{tag}", expect=404)
+    tap.ok("schema 1" in json.loads(answer.body)["errors"][0]["message"], answer.body)
+
+
+@tap.cases(**{f"{kind}_{version}": (kind, version)
+              for kind in ("filesystem", "s3") for version in VERSIONS})
+def referrers_by_their_tag(kind, version):
+    """Written before one goes back, the list is where clients of Distribution look for it."""
+    store = Store(kind, version)
+    srv = store.stowage()
+    ours, theirs = registry.Client(srv), registry.Client(store.distribution())
+    ours.push_blob("team/app", b"{}")
+    subject = images.dump({"schemaVersion": 2, "mediaType": images.MANIFEST, "layers": [],
+                           "config": {"mediaType": images.CONFIG, "digest": images.digest(b"{}"),
+                                      "size": 2}})
+    ours.put_manifest("team/app", "v1", subject, images.MANIFEST)
+    about = images.dump({**json.loads(subject), "artifactType": "application/vnd.example.sbom",
+                         "subject": {"mediaType": images.MANIFEST, "size": len(subject),
+                                     "digest": images.digest(subject)}})
+    ours.put_manifest("team/app", images.digest(about), about, images.MANIFEST)
+    run = subprocess.run(stowage.sanitized([os.path.join(stowage.BUILD, "stowage"), "referrers",
+                                            "--write-tags", "team/app"]),
+                         env=dict(os.environ, **srv.environment()), capture_output=True, text=True,
+                         timeout=60, check=False)
+    tap.equal(run.returncode, 0, run.stderr)
+    answer = theirs.request("GET", f"/v2/team/app/manifests/{images.digest(subject).replace(':', '-')}",
+                            headers={"Accept": images.INDEX}, expect=200)
+    tap.equal(json.loads(answer.body)["manifests"], [{
+        "mediaType": images.MANIFEST, "digest": images.digest(about), "size": len(about),
+        "artifactType": "application/vnd.example.sbom"}])
+    tap.equal(theirs.request("GET", f"/v2/team/app/manifests/{images.digest(about)}",
+                             headers={"Accept": images.MANIFEST}, expect=200).body, about)
 
 
 if __name__ == "__main__":

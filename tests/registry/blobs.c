@@ -202,6 +202,7 @@ static void test_alias(void **state)
 	check_ok(f,
 	         stow_blob_mount(f->registry, &f->op, "b", "a", long_digest, &descriptor, &f->err));
 	check_blob(f, "b", long_digest, "hello", 5);
+	check_blob(f, "b", digest, "hello", 5);
 	assert_true(text_format(key, sizeof(key), V2 "repositories/b/_layers/sha512/%s/link",
 	                        long_digest + 7));
 	check_object(f, key, digest, 71);
