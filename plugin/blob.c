@@ -164,6 +164,7 @@ static bool open_cached(struct stow_reader *reader)
 	reader->target = entry.target;
 	reader->size = entry.size;
 	reader->bytes = entry.bytes;
+	reader->read = entry.read; /* a small one's bytes live as long as what confirmed it */
 	return true;
 }
 

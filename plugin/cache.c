@@ -248,6 +248,7 @@ bool cache_get(struct cache *c, enum cache_kind kind, const char *name, const st
 	}
 	if (e) {
 		*ret = e->value;
+		ret->read = (struct cache_read){ e->began_ns, c->clears };
 		cache_bytes_ref(ret->bytes);
 		unlist_locked(c, e);
 		list_locked(c, e);

@@ -36,11 +36,18 @@ struct cache_bytes *cache_bytes_new(const void *data, size_t len);
 struct cache_bytes *cache_bytes_ref(struct cache_bytes *);
 void cache_bytes_unref(struct cache_bytes *); /* takes NULL */
 
+/* When a read of the store began. */
+struct cache_read {
+	int64_t began_ns;
+	uint64_t cleared; /* how many clears there were */
+};
+
 struct cache_entry {
 	int64_t size;         /* of the data */
 	struct digest target; /* where the data lies; else than the digest for an alias */
 	struct cache_bytes
-		*bytes; /* with a reference for the caller; NULL where they are not kept */
+		*bytes;         /* with a reference for the caller; NULL where they are not kept */
+	struct cache_read read; /* out: that which confirmed it, for who fills in the bytes */
 };
 
 struct cache_limits {
@@ -60,10 +67,6 @@ void cache_close(struct cache *); /* takes NULL */
 void cache_set_clock(struct cache *, int64_t (*now_ns)(void *arg), void *arg);
 
 /* A read that may fill begins. */
-struct cache_read {
-	int64_t began_ns;
-	uint64_t cleared; /* how many clears there were */
-};
 struct cache_read cache_read_begin(struct cache *);
 
 /* false where there is none, or it is too old. */

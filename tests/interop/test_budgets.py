@@ -96,6 +96,10 @@ def blobs():
     one.count("blob GET of 20 kB, cold", 2, client.blob, "a", digest)
     one.count("blob GET of 20 kB, warm", 0, client.blob, "a", digest)
     client = one.cold()
+    client.request("HEAD", f"/v2/a/blobs/{digest}", expect=200)
+    one.count("blob GET of 20 kB after a HEAD", 1, client.blob, "a", digest)
+    one.count("blob GET of 20 kB after that", 0, client.blob, "a", digest)
+    client = one.cold()
     one.count("mount", 3, client.request, "POST",
               f"/v2/b/blobs/uploads/?mount={digest}&from=a", b"", expect=201)
 
