@@ -231,6 +231,7 @@ struct push { /* what is known of a manifest that is to be stored */
 	struct digest digest;
 	const void *data; /* what is digested and stored: of schema 1, the payload */
 	size_t len;
+	bool written; /* the data is there */
 	enum manifest_kind kind;
 	struct manifest manifest; /* of any kind but schema 1 */
 	struct schema1 signed_form;
@@ -257,13 +258,16 @@ static bool must_be_there(const struct stow_registry *registry,
 	                : !reference->elsewhere;
 }
 
+/* Where nothing is wrong so far, the data goes out beside the questions: it is seen by nobody until
+ * it is linked. */
 static int verify_references(struct stow_registry *registry, const struct stow_op *op,
-                             const struct push *push, struct stow_faults *faults,
-                             struct stow_error *err)
+                             struct push *push, struct stow_faults *faults, struct stow_error *err)
 {
 	const struct manifest *manifest = &push->manifest;
 	bool is_index = manifest->kind && manifest_is_index(manifest->kind);
 	cleanup_free struct presence *presences = NULL;
+	bool beside = stow_faults_count(faults) == 0;
+	struct revision_write write;
 	size_t n = 0;
 	int status;
 
@@ -276,8 +280,11 @@ static int verify_references(struct stow_registry *registry, const struct stow_o
 		if (must_be_there(registry, &manifest->references[i], is_index))
 			presences[n++].digest = &manifest->references[i].digest;
 	}
-	status = presence_check(registry->store, registry->cache, op, push->name,
-	                        is_index ? LAYOUT_REVISIONS : LAYOUT_LAYERS, presences, n, err);
+	revision_write_prepare(&write, &push->digest, push->data, push->len);
+	status = presence_check_beside(registry->store, registry->cache, op, push->name,
+	                               is_index ? LAYOUT_REVISIONS : LAYOUT_LAYERS, presences, n,
+	                               beside ? &write.call : NULL, err);
+	push->written = beside && write.call.status == STOW_OK;
 	n = 0;
 	for (size_t i = 0; i < manifest->n && status == STOW_OK; i++) {
 		if (must_be_there(registry, &manifest->references[i], is_index))
@@ -397,9 +404,11 @@ static int store(struct stow_registry *registry, const struct stow_op *op, const
                  struct stow_error *err)
 {
 	struct repository_lock *lock = NULL;
-	int status;
+	int status = STOW_OK;
 
-	status = revision_write_data(registry, op, &push->digest, push->data, push->len, err);
+	if (!push->written)
+		status = revision_write_data(registry, op, &push->digest, push->data, push->len,
+		                             err);
 	if (status == STOW_OK && push->manifest.has_subject)
 		status = index_subject(registry, op, push, err);
 	if (status == STOW_OK && push->kind == MANIFEST_SCHEMA1)

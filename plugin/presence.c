@@ -50,6 +50,7 @@ struct check {
 	const char *name;
 	enum layout_room room;
 	struct cache_read read;
+	struct stow_call *beside; /* NULL once it is done */
 };
 
 static void saw_data(const struct check *check, const struct digest *digest, int64_t size)
@@ -92,8 +93,8 @@ static int judge(const struct check *check, struct presence *item, const struct 
 	return status == STOW_ENOTFOUND ? STOW_OK : status;
 }
 
-static int check_slice(const struct check *check, struct presence *items, size_t n,
-                       struct look *looks, struct stow_call *calls, struct stow_error *err)
+static int check_slice(struct check *check, struct presence *items, size_t n, struct look *looks,
+                       struct stow_call *calls, struct stow_error *err)
 {
 	size_t n_calls = 0;
 	int status;
@@ -115,7 +116,13 @@ static int check_slice(const struct check *check, struct presence *items, size_t
 			.err = &look->data_err,
 		};
 	}
+	if (check->beside)
+		calls[n_calls++] = *check->beside;
 	status = store_batch(check->store, check->op, calls, n_calls, sizeof(calls[0]), err);
+	if (check->beside) {
+		*check->beside = calls[n_calls - 1];
+		check->beside = NULL;
+	}
 	n_calls = 0;
 	for (size_t i = 0; i < n && status == STOW_OK; i++) {
 		const struct stow_call *link = &calls[n_calls++];
@@ -130,7 +137,14 @@ int presence_check(struct stow_store *store, struct cache *cache, const struct s
                    const char *name, enum layout_room room, struct presence *items, size_t n,
                    struct stow_error *err)
 {
-	struct check check = { store, cache, op, name, room, cache_read_begin(cache) };
+	return presence_check_beside(store, cache, op, name, room, items, n, NULL, err);
+}
+
+int presence_check_beside(struct stow_store *store, struct cache *cache, const struct stow_op *op,
+                          const char *name, enum layout_room room, struct presence *items, size_t n,
+                          struct stow_call *beside, struct stow_error *err)
+{
+	struct check check = { store, cache, op, name, room, cache_read_begin(cache), beside };
 	size_t slice = n < SLICE ? n : SLICE;
 	cleanup_free struct look *looks = NULL;
 	cleanup_free struct stow_call *calls = NULL;
@@ -140,7 +154,7 @@ int presence_check(struct stow_store *store, struct cache *cache, const struct s
 	if (n == 0)
 		return STOW_OK;
 	looks = calloc(slice, sizeof(*looks));
-	calls = calloc(2 * slice, sizeof(*calls));
+	calls = calloc(2 * slice + 1, sizeof(*calls));
 	if (!looks || !calls)
 		return error_nomem(err, WHERE);
 	for (size_t i = 0; i < n && status == STOW_OK; i += slice) {

@@ -26,6 +26,12 @@ struct presence {
 int presence_check(struct stow_store *, struct cache *, const struct stow_op *, const char *name,
                    enum layout_room, struct presence *, size_t n, struct stow_error *);
 
+/* The same, and `beside` is done in the first batch, whatever the answers are; its status is set
+ * where this is STOW_OK and n is not 0. */
+int presence_check_beside(struct stow_store *, struct cache *, const struct stow_op *,
+                          const char *name, enum layout_room, struct presence *, size_t n,
+                          struct stow_call *beside, struct stow_error *);
+
 /* The size of a digest's data. STOW_ENOTFOUND also where an empty object stands in for what is
  * not empty. */
 int presence_data(struct stow_store *, const struct stow_op *, const struct digest *,

@@ -101,23 +101,37 @@ int revision_read(struct stow_registry *registry, const struct stow_op *op, cons
 	return STOW_OK;
 }
 
+void revision_write_prepare(struct revision_write *w, const struct digest *digest, const void *data,
+                            size_t len)
+{
+	memset(w, 0, sizeof(*w));
+	layout_data(&w->key, digest);
+	w->put = (struct stow_put){ .size = sizeof(w->put), .length = (int64_t)len };
+	if (digest->algorithm == HASH_SHA256) {
+		digest_value(digest, w->value);
+		w->put.sha256 = w->value;
+	}
+	w->call = (struct stow_call){
+		.verb = STOW_CALL_PUT,
+		.status = STOW_EIO, /* until it was done */
+		.key = w->key.text,
+		.data = data,
+		.len = len,
+		.put = &w->put,
+		.err = &w->err,
+	};
+}
+
 int revision_write_data(struct stow_registry *registry, const struct stow_op *op,
                         const struct digest *digest, const void *data, size_t len,
                         struct stow_error *err)
 {
-	struct stow_put put = { .size = sizeof(put), .length = (int64_t)len };
-	struct stow_error fault = { 0 };
-	uint8_t value[HASH_MAX];
-	struct layout_key key;
+	struct revision_write w;
 	int64_t there;
 	int status;
 
-	if (digest->algorithm == HASH_SHA256) {
-		digest_value(digest, value);
-		put.sha256 = value;
-	}
-	layout_data(&key, digest);
-	status = store_put(registry->store, op, key.text, data, len, &put, NULL, &fault);
+	revision_write_prepare(&w, digest, data, len);
+	status = store_put(registry->store, op, w.key.text, data, len, &w.put, NULL, &w.err);
 	if (status == STOW_OK)
 		return STOW_OK;
 	/* Another request that writes the same bytes is no failure where they are there. */
@@ -125,7 +139,7 @@ int revision_write_data(struct stow_registry *registry, const struct stow_op *op
 	    presence_data(registry->store, op, digest, &there, NULL) == STOW_OK &&
 	    there == (int64_t)len)
 		return STOW_OK;
-	return error_copy(err, &fault);
+	return error_copy(err, &w.err);
 }
 
 int revision_link(struct stow_registry *registry, const struct stow_op *op, const char *name,

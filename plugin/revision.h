@@ -8,6 +8,7 @@
 #define PLUGIN_REVISION_H
 
 #include "plugin/digest.h"
+#include "plugin/layout.h"
 #include "plugin/registry.h"
 
 /* Link and data side by side. STOW_ENOTFOUND if either is missing; *ret_unlinked (may be NULL) says
@@ -15,6 +16,16 @@
 int revision_read(struct stow_registry *, const struct stow_op *, const char *name,
                   const struct digest *, void **ret_data, size_t *ret_len, bool *ret_unlinked,
                   struct stow_error *);
+/* That write as a call of a batch, and what the call points to. */
+struct revision_write {
+	struct layout_key key;
+	uint8_t value[HASH_MAX];
+	struct stow_put put;
+	struct stow_error err;
+	struct stow_call call;
+};
+void revision_write_prepare(struct revision_write *, const struct digest *, const void *data,
+                            size_t len);
 int revision_write_data(struct stow_registry *, const struct stow_op *, const struct digest *,
                         const void *data, size_t len, struct stow_error *);
 /* After the data: the revision's link, and with a tag the tag's index link beside it. */

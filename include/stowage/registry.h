@@ -215,7 +215,8 @@ struct stow_faults;
  * reference is a tag or the manifest's digest, or NULL: the tag that a manifest of schema 1 names
  * (STOW_EINVAL for any other kind); media_type NULL or "" takes the body's own.  Schema 1 is
  * refused unless [manifests] schema1; its signatures are stored beside those that are there.
- * STOW_ECORRUPT with *ret_faults where verification failed: then nothing was stored.  After any
+ * STOW_ECORRUPT with *ret_faults where verification failed: then nothing was linked,
+ * though where references alone are at fault the bytes may lie there for collection.  After any
  * other failure the manifest may be there by its digest, whole; the tag is as it was, or on it.
  */
 STOW_EXPORT int stow_manifest_put(struct stow_registry *, const struct stow_op *, const char *name,
