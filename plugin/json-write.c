@@ -97,30 +97,27 @@ static void new_line(struct buf *ret, const struct form *form, int depth)
 		buf_add(ret, form->indent, form->indent_len);
 }
 
-static void write_value(struct buf *ret, const json_t *value, const struct form *form, int depth);
+static void write_value(struct buf *ret, json_t *value, const struct form *form, int depth);
 
-static void write_object(struct buf *ret, const json_t *object, const struct form *form, int depth)
+static void write_object(struct buf *ret, json_t *object, const struct form *form, int depth)
 {
-	/* jansson's iterators take no const, though they change nothing */
-	json_t *items = (json_t *)(uintptr_t)object;
-
 	buf_addc(ret, '{');
-	for (void *i = json_object_iter(items); i; i = json_object_iter_next(items, i)) {
+	for (void *i = json_object_iter(object); i; i = json_object_iter_next(object, i)) {
 		const char *key = json_object_iter_key(i);
 
-		if (i != json_object_iter(items))
+		if (i != json_object_iter(object))
 			buf_addc(ret, ',');
 		new_line(ret, form, depth + 1);
 		write_string(ret, key, strlen(key));
 		buf_adds(ret, form->indent_len ? ": " : ":");
 		write_value(ret, json_object_iter_value(i), form, depth + 1);
 	}
-	if (json_object_size(items) > 0)
+	if (json_object_size(object) > 0)
 		new_line(ret, form, depth);
 	buf_addc(ret, '}');
 }
 
-static void write_array(struct buf *ret, const json_t *array, const struct form *form, int depth)
+static void write_array(struct buf *ret, json_t *array, const struct form *form, int depth)
 {
 	buf_addc(ret, '[');
 	for (size_t i = 0; i < json_array_size(array); i++) {
@@ -134,7 +131,7 @@ static void write_array(struct buf *ret, const json_t *array, const struct form 
 	buf_addc(ret, ']');
 }
 
-static void write_value(struct buf *ret, const json_t *value, const struct form *form, int depth)
+static void write_value(struct buf *ret, json_t *value, const struct form *form, int depth)
 {
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
@@ -163,7 +160,7 @@ static void write_value(struct buf *ret, const json_t *value, const struct form 
 	}
 }
 
-void json_write(struct buf *ret, const struct json_t *value, const char *indent, size_t indent_len)
+void json_write(struct buf *ret, struct json_t *value, const char *indent, size_t indent_len)
 {
 	const struct form form = { indent, indent_len };
 

@@ -13,8 +13,8 @@
 
 struct json_t; /* jansson's */
 
-/* Adds value to ret, on one line where indent is empty; else each line begins with indent, once and
+/* Adds value, which is not changed, to ret, on one line where indent is empty; else each line begins with indent, once and
  * once more a level. Depth is the caller's to bound. */
-void json_write(struct buf *ret, const struct json_t *value, const char *indent, size_t indent_len);
+void json_write(struct buf *ret, struct json_t *value, const char *indent, size_t indent_len);
 
 #endif

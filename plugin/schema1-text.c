@@ -115,9 +115,9 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*x, *y);
 }
 
-static json_t *sorted(const json_t *value);
+static json_t *sorted(json_t *value);
 
-static json_t *sorted_array(const json_t *array)
+static json_t *sorted_array(json_t *array)
 {
 	json_t *ret = json_array();
 
@@ -131,14 +131,13 @@ static json_t *sorted_array(const json_t *array)
 }
 
 /* Go keeps what it does not know in maps, and writes those by name, at every depth. */
-static json_t *sorted_object(const json_t *object)
+static json_t *sorted_object(json_t *object)
 {
-	json_t *items = (json_t *)(uintptr_t)object;
 	size_t n = json_object_size(object), at = 0;
 	cleanup_free const char **names = calloc(n ? n : 1, sizeof(char *));
 	json_t *ret = names ? json_object() : NULL;
 
-	for (void *i = json_object_iter(items); ret && i; i = json_object_iter_next(items, i))
+	for (void *i = json_object_iter(object); ret && i; i = json_object_iter_next(object, i))
 		names[at++] = json_object_iter_key(i);
 	if (ret && at > 1)
 		qsort(names, at, sizeof(names[0]), compare_names);
@@ -152,13 +151,13 @@ static json_t *sorted_object(const json_t *object)
 	return ret;
 }
 
-static json_t *sorted(const json_t *value)
+static json_t *sorted(json_t *value)
 {
 	if (json_is_object(value))
 		return sorted_object(value);
 	if (json_is_array(value))
 		return sorted_array(value);
-	return json_incref((json_t *)(uintptr_t)value);
+	return json_incref(value);
 }
 
 /* A number of RSA without the zeros before it. */
@@ -181,10 +180,10 @@ static int set_number(json_t *jwk, const char *name)
 }
 
 /* With its id, members by name; coordinates of a curve have one spelling already. */
-static int stored_jwk(const json_t *jwk, json_t **ret, struct stow_error *err)
+static int stored_jwk(json_t *jwk, json_t **ret, struct stow_error *err)
 {
 	cleanup(key_release) struct jws_key *key = NULL;
-	cleanup(release) json_t *copy = json_copy((json_t *)(uintptr_t)jwk);
+	cleanup(release) json_t *copy = json_copy(jwk);
 	const char *kty = schema1_text_of(jwk, "kty");
 	char id[JWS_KEY_ID_LEN + 1];
 	int status = jws_key_of_jwk(jwk, &key, err);
@@ -300,7 +299,7 @@ static size_t indent_of(const char *payload, size_t len)
 }
 
 static void write_signed(struct buf *ret, const char *payload, size_t len, size_t split,
-                         const json_t *list)
+                         json_t *list)
 {
 	size_t indent = indent_of(payload, len);
 
