@@ -39,6 +39,22 @@ int tag_read(struct stow_registry *registry, const struct stow_op *op, const cha
 	return status == STOW_ENOTFOUND ? unknown("tag.get", name, tag, err) : status;
 }
 
+int stow_tag_get(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                 const char *tag, char *ret, struct stow_error *err)
+{
+	static const char where[] = "tag.get";
+	struct digest digest;
+	int status = name_require(name, where, err);
+
+	if (status == STOW_OK)
+		status = name_require_tag(tag, where, err);
+	if (status == STOW_OK)
+		status = tag_read(registry, op, name, tag, &digest, err);
+	if (status == STOW_OK)
+		(void)text_copy(ret, STOW_DIGEST_MAX + 1, digest.text);
+	return status;
+}
+
 int stow_tag_exists(struct stow_registry *registry, const struct stow_op *op, const char *name,
                     const char *tag, struct stow_error *err)
 {

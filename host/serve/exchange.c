@@ -19,6 +19,7 @@ enum waiting {
 enum step { STEP_NONE = 0, STEP_START, STEP_WRITE, STEP_FINISH, STEP_READ };
 
 static void run_step(struct work *w);
+static void go_on(struct parked *p);
 
 struct exchange *exchange_new(struct service *service, const struct exchange_hooks *hooks,
                               const char *trace)
@@ -34,6 +35,7 @@ struct exchange *exchange_new(struct service *service, const struct exchange_hoo
 	x->service = service;
 	x->hooks = *hooks;
 	x->work.run = run_step;
+	x->parked = (struct parked){ .owner = x, .go_on = go_on };
 	x->first = -1;
 	x->begun_ns = clock_monotonic();
 	text_copy(x->trace, sizeof x->trace, trace);
@@ -81,6 +83,7 @@ static void free_exchange(struct exchange *x)
 {
 	close_handles(x);
 	__atomic_sub_fetch(&x->service->manifest_bytes, x->collected_counted, __ATOMIC_RELAXED);
+	free(x->park_key);
 	buf_done(&x->collected);
 	reply_done(&x->reply);
 	request_done(&x->request);
@@ -241,6 +244,8 @@ static void do_step(struct exchange *x, enum step step)
 		good = do_write(x, data, len);
 	else
 		x->action->finish(x);
+	if (x->park_key)
+		return; /* there is no answer yet */
 	/* before the answer can go out: who got it finds nothing left */
 	if (!good)
 		close_handles(x);
@@ -258,6 +263,30 @@ static void do_step(struct exchange *x, enum step step)
 	mutex_unlock(&x->lock);
 }
 
+/* It is still working, and keeps the reference of that. */
+static void go_on(struct parked *p)
+{
+	struct exchange *x = p->owner;
+
+	workers_push(x->service->workers, &x->work);
+}
+
+/* false: it is parked, and another thread's from now on. */
+static bool finish_alone_or_lead(struct exchange *x)
+{
+	bool leads = false;
+	char *key = x->park_key;
+	int status;
+
+	x->park_key = NULL;
+	status = parking_enter(x->service->parking, key, &x->parked, &leads);
+	free(key);
+	if (status == STOW_OK && !leads)
+		return false;
+	do_step(x, STEP_FINISH);
+	return true;
+}
+
 static void run_step(struct work *w)
 {
 	struct exchange *x = (struct exchange *)w; /* its first member */
@@ -270,6 +299,10 @@ static void run_step(struct work *w)
 	mutex_unlock(&x->lock);
 	if (step != STEP_NONE)
 		do_step(x, step);
+	if (x->park_key && !finish_alone_or_lead(x))
+		return;
+	if (x->parked.leads) /* its client is gone */
+		parking_leave(x->service->parking, &x->parked, NULL);
 	mutex_lock(&x->lock);
 	if (x->gone) {
 		mutex_unlock(&x->lock);

@@ -23,6 +23,7 @@
 #include "common/buf.h"
 #include "common/thread.h"
 #include "host/serve/log.h"
+#include "host/serve/parking.h"
 #include "host/serve/pump.h"
 #include "host/serve/reply.h"
 #include "host/serve/request.h"
@@ -34,6 +35,7 @@ struct exchange;
 struct service {
 	struct stow_registry *registry;
 	struct workers *workers;
+	struct parking *parking;
 	const struct sink *sink;
 	int64_t request_timeout, commit_timeout; /* ns */
 	int64_t max_discard;
@@ -61,7 +63,8 @@ struct action {
 	bool (*start)(struct exchange *);
 	/* Likewise. */
 	bool (*write)(struct exchange *, const char *data, size_t len);
-	/* After the body; makes the reply. */
+	/* After the body; makes the reply. Or sets park_key, once, and makes none: it is then called
+	 * again, leading those that are parked under that key, or when their leader sent it on. */
 	void (*finish)(struct exchange *);
 };
 
@@ -70,6 +73,14 @@ struct exchange_hooks {
 	void (*suspend)(void *arg);
 	void (*resume)(void *arg);
 	void *arg;
+};
+
+/* What a tag stands on, for those that one of them reads it for. */
+struct exchange_tag {
+	bool asked, known;
+	int status;
+	struct stow_error err;
+	char digest[STOW_DIGEST_MAX + 1];
 };
 
 struct exchange {
@@ -94,7 +105,10 @@ struct exchange {
 	struct stow_reader *reader;
 	int64_t offset;      /* of the upload's token */
 	int64_t first, last; /* Content-Range; first -1 if there is none */
-	int64_t queued_for;  /* ns that this step waited for a worker */
+	int64_t queued_for;  /* ns that this step waited for a worker, or was parked */
+	char *park_key;      /* set by finish; taken when it is parked */
+	struct parked parked;
+	struct exchange_tag tag;
 
 	uint32_t cancel;   /* atomic; the word of every call's op */
 	uint64_t requests; /* atomic; what the store was asked */

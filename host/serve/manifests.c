@@ -44,15 +44,73 @@ static bool reserve(struct exchange *x, int64_t size)
 	return false;
 }
 
-static void finish_get(struct exchange *x)
+/* Reads what the tag stands on, for all that are parked for it, too. */
+static void read_tag(struct exchange *x)
 {
 	const struct route *r = &x->request.route;
 	struct stow_op op = exchange_op(x, x->service->request_timeout);
+	struct exchange_tag *tag = &x->tag;
+	bool leads = x->parked.leads;
+	struct parked *group = leads ? parking_take(x->service->parking, &x->parked) : NULL;
+
+	tag->status = stow_tag_get(x->service->registry, &op, r->name, r->reference, tag->digest,
+	                           &tag->err);
+	tag->known = true;
+	if (!leads)
+		return;
+	/* it was this one's time that ended, or its client that went: another reads anew */
+	if (tag->status == STOW_ETIMEOUT || tag->status == STOW_ECANCELED) {
+		parking_leave(x->service->parking, &x->parked, group);
+		return;
+	}
+	parking_leave(x->service->parking, &x->parked, NULL);
+	while (group) {
+		struct parked *one = group;
+		struct exchange *other = one->owner;
+
+		group = one->next;
+		other->tag = *tag;
+		one->go_on(one);
+	}
+}
+
+/* false where it is not known yet: the exchange parks first. */
+static bool resolve(struct exchange *x)
+{
+	const struct route *r = &x->request.route;
+
+	if (x->tag.known)
+		return true;
+	if (!x->tag.asked) {
+		x->tag.asked = true;
+		if (asprintf(&x->park_key, "%s:%s", r->name, r->reference) >= 0)
+			return false;
+		x->park_key = NULL; /* then by itself */
+	}
+	read_tag(x);
+	return true;
+}
+
+static void finish_get(struct exchange *x)
+{
+	const struct route *r = &x->request.route;
+	bool by_tag = !is_digest(x);
 	struct stow_error err = { 0 };
 	struct stow_manifest *m = NULL;
 	const struct stow_descriptor *d;
-	int status = stow_manifest_get(x->service->registry, &op, r->name, r->reference, &m, &err);
+	struct stow_op op;
+	int status = STOW_OK;
 
+	if (by_tag && !resolve(x))
+		return;
+	op = exchange_op(x, x->service->request_timeout);
+	if (by_tag) {
+		status = x->tag.status;
+		err = x->tag.err;
+	}
+	if (status == STOW_OK)
+		status = stow_manifest_get(x->service->registry, &op, r->name,
+		                           by_tag ? x->tag.digest : r->reference, &m, &err);
 	if (status == STOW_ENOTSUP) { /* not a matter of the method, as it is elsewhere */
 		sink_event(x->service->sink, STOW_LOG_WARNING, err.where, x->trace, "%s",
 		           err.message);

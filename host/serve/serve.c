@@ -27,6 +27,8 @@ struct host {
 	struct stow_host services;
 	struct stow_store *store;
 	struct stow_registry *registry;
+	struct parking parking;
+	bool have_parking;
 	struct service service;
 	struct server *server;
 };
@@ -209,8 +211,12 @@ static int start_server(struct host *h, struct stow_error *err)
 		.max_discard = number(h, "maxdiscard"),
 		.manifest_memory = number(h, "manifestmemory"),
 		.relative_urls = number(h, "relativeurls") != 0,
+		.parking = &h->parking,
 	};
-	status = workers_start((size_t)number(h, "workers"), &h->service.workers, err);
+	status = parking_init(&h->parking, err);
+	h->have_parking = status == STOW_OK;
+	if (status == STOW_OK)
+		status = workers_start((size_t)number(h, "workers"), &h->service.workers, err);
 	if (status == STOW_OK)
 		status = server_start(&options, &h->service, &h->server, err);
 	return status;
@@ -249,6 +255,8 @@ static void close_host(struct host *h)
 {
 	server_stop(h->server);
 	workers_stop(h->service.workers);
+	if (h->have_parking)
+		parking_done(&h->parking);
 	stow_registry_close(h->registry);
 	stow_store_close(h->store);
 	stow_config_free(h->config);

@@ -297,6 +297,10 @@ STOW_EXPORT int stow_manifest_subject(const void *data, size_t len, char *ret);
 /* STOW_OK where there is such a tag, whatever it stands on, else STOW_ENOTFOUND. */
 STOW_EXPORT int stow_tag_exists(struct stow_registry *, const struct stow_op *, const char *name,
                                 const char *tag, struct stow_error *);
+/* Which digest a tag stands on, as the store has it now; those who ask at once share a read. ret takes
+ * STOW_DIGEST_MAX + 1 bytes. STOW_ENOTFOUND where there is no such tag. */
+STOW_EXPORT int stow_tag_get(struct stow_registry *, const struct stow_op *, const char *name,
+                             const char *tag, char *ret, struct stow_error *);
 /* Removes the tag with its history. STOW_ENOTFOUND where there is none, STOW_ENOTSUP unless
  * [delete] enabled. */
 STOW_EXPORT int stow_tag_delete(struct stow_registry *, const struct stow_op *, const char *name,
