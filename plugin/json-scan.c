@@ -18,7 +18,7 @@ static const char *skip_string(const char *p, const char *end)
 
 const char *json_scan(const void *data, size_t len, size_t depth_max, size_t values_max)
 {
-	const char *p = data, *end = p + len;
+	const char *p = len ? data : "", *end = p + len;
 	size_t depth = 0, values = 0;
 
 	for (; p < end; p++) {

@@ -35,7 +35,7 @@ json_t *schema1_load(const char *data, size_t len)
 {
 	json_error_t error;
 
-	if (json_scan(data, len, MANIFEST_DEPTH_MAX, MANIFEST_VALUES_MAX))
+	if (len == 0 || json_scan(data, len, MANIFEST_DEPTH_MAX, MANIFEST_VALUES_MAX))
 		return NULL;
 	return json_loadb(data, len,
 	                  JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fuzzes plugin/schema1, and through it the keys and signatures of common/jws: what is taken is
- * signed, and its fields are those of a payload that is parsed by itself.  What is refused says why.
+ * signed, its fields are those of a payload that is parsed by itself, and put together again it
+ * holds.  What is refused says why.
  * It must not know stores.
  */
 #include "plugin/schema1.h"
@@ -9,6 +10,7 @@
 #include <jansson.h>
 
 #include "plugin/referrer.h"
+#include "plugin/schema1-text.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_taken(const struct schema1 *s)
@@ -24,6 +26,35 @@ static void check_taken(const struct schema1 *s)
 	for (size_t i = 0; i < s->n_signatures; i++)
 		REQUIRE(strlen(s->key_ids[i]) == JWS_KEY_ID_LEN);
 	json_decref(root);
+}
+
+/* Put together again it holds as well, whatever the order of its signatures was. */
+static void check_joined(const struct schema1 *s)
+{
+	struct schema1 again;
+	struct buf text;
+
+	REQUIRE(schema1_join(s->payload.data, s->payload.len, s->signatures, s->n_signatures, &text,
+	                     NULL) == STOW_OK);
+	REQUIRE(schema1_parse(&again, text.data, text.len, NULL) == STOW_OK);
+	REQUIRE(again.n_signatures == s->n_signatures && again.payload.len == s->payload.len &&
+	        memcmp(again.payload.data, s->payload.data, s->payload.len) == 0);
+	schema1_done(&again);
+	buf_done(&text);
+}
+
+/* The same bytes as a stored signature. */
+static void check_stored(char *text, size_t len)
+{
+	static const char payload[] = "{\n \"a\": 1\n}";
+	const struct buf stored = { .data = text, .len = len };
+	struct buf ret = { 0 };
+	int status = schema1_join(payload, strlen(payload), &stored, 1, &ret, NULL);
+
+	REQUIRE(status == STOW_OK || status == STOW_ENOTFOUND);
+	if (status == STOW_OK)
+		REQUIRE(ret.len > strlen(payload));
+	buf_done(&ret);
 }
 
 /* The same bytes as a descriptor in the index of referrers. */
@@ -43,11 +74,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct schema1 s;
 	int status = schema1_parse(&s, text, len, &err);
 
-	if (status == STOW_OK)
+	if (status == STOW_OK) {
 		check_taken(&s);
-	else
+		check_joined(&s);
+	} else {
 		REQUIRE((status == STOW_EDENIED || status == STOW_ECORRUPT) &&
 		        err.status == status && err.message[0]);
+	}
+	check_stored(text, len);
 	schema1_done(&s);
 	(void)schema1_is_signed(text, len);
 	check_descriptor(text, len);
