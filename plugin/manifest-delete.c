@@ -19,6 +19,19 @@ static int unknown(const char *name, const struct digest *digest, struct stow_er
 	return error_set(err, STOW_ENOTFOUND, WHERE, "%s has no manifest %s", name, digest->text);
 }
 
+/* What both have to ask before anything is touched. */
+static int begin(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                 const char *text, struct digest *ret, struct repository_lock **ret_lock,
+                 struct stow_error *err)
+{
+	int status = registry_require_delete(registry, WHERE, err);
+
+	if (status == STOW_OK)
+		status = name_require_with_digest(name, text, ret, WHERE, err);
+	return status == STOW_OK ? repository_lock_alone(&registry->locks, op, name, ret_lock, err)
+	                         : status;
+}
+
 int stow_manifest_delete(struct stow_registry *registry, const struct stow_op *op, const char *name,
                          const char *text, struct stow_error *err)
 {
@@ -26,12 +39,8 @@ int stow_manifest_delete(struct stow_registry *registry, const struct stow_op *o
 	struct layout_key key;
 	struct digest digest;
 	struct stow_stat stat;
-	int status = registry_require_delete(registry, WHERE, err);
+	int status = begin(registry, op, name, text, &digest, &lock, err);
 
-	if (status == STOW_OK)
-		status = name_require_with_digest(name, text, &digest, WHERE, err);
-	if (status == STOW_OK)
-		status = repository_lock_alone(&registry->locks, op, name, &lock, err);
 	if (status != STOW_OK)
 		return status;
 	layout_link(&key, name, LAYOUT_REVISIONS, &digest);
@@ -82,13 +91,8 @@ int stow_manifest_delete_tagged(struct stow_registry *registry, const struct sto
 	struct repository_lock *lock = NULL;
 	struct digest digest, subject;
 	bool listed;
-	int status;
+	int status = begin(registry, op, name, text, &digest, &lock, err);
 
-	status = registry_require_delete(registry, WHERE, err);
-	if (status == STOW_OK)
-		status = name_require_with_digest(name, text, &digest, WHERE, err);
-	if (status == STOW_OK)
-		status = repository_lock_alone(&registry->locks, op, name, &lock, err);
 	if (status != STOW_OK)
 		return status;
 	listed = is_listed_by_tag(registry, op, name, &digest, &subject);

@@ -2,9 +2,9 @@
 /*
  * What the bytes of a manifest say: its kind and what it refers to.
  *
- * Four kinds: Docker schema 2 and list, OCI image and index.  Limits: STOW_MANIFEST_MAX bytes,
- * MANIFEST_DEPTH_MAX levels and MANIFEST_VALUES_MAX values, looked at before anything is built
- * from the text.  It promises that references which it gives out have digests of the grammar,
+ * Four kinds: Docker schema 2 and list, OCI image and index; schema 1 has files of its own.  Limits:
+ * STOW_MANIFEST_MAX bytes, MANIFEST_DEPTH_MAX levels and MANIFEST_VALUES_MAX values, looked at before
+ * anything is built from the text.  It promises that references which it gives out have digests of the grammar,
  * each once, in the order of their first appearance.  It touches no store.
  */
 #ifndef PLUGIN_MANIFEST_H

@@ -38,8 +38,8 @@ struct stow_descriptor {
 
 struct stow_registry;
 
-/* store and config must outlive the registry. Reads [uploads], [delete] and [http] secret. No
- * request to the store is made before one is needed. */
+/* store and config must outlive the registry. Reads [uploads], [delete], [manifests], [cache] and
+ * [http] secret. No request to the store is made before one is needed. */
 STOW_EXPORT int stow_registry_open(struct stow_store *, const struct stow_config *,
                                    const struct stow_host *, struct stow_registry **ret,
                                    struct stow_error *);
