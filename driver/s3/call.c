@@ -73,16 +73,13 @@ char *call_path(const struct s3 *s3, const char *key)
 	size_t len;
 
 	buf_init(&path, PATH_MAX_LEN);
-	buf_addc(&path, '/');
-	len = text_percent_encode(NULL, 0, s3->o.bucket, false);
-	if (buf_reserve(&path, len + 1) != STOW_OK)
-		return NULL;
-	path.len += text_percent_encode(path.data + path.len, len + 1, s3->o.bucket, false);
+	buf_adds(&path, s3->address.path);
+	if (key || s3->address.in_host)
+		buf_addc(&path, '/');
 	if (key) {
 		full = s3_full_key(s3, key);
 		if (!full)
 			return NULL;
-		buf_addc(&path, '/');
 		len = text_percent_encode(NULL, 0, full, true);
 		if (buf_reserve(&path, len + 1) != STOW_OK)
 			return NULL;
@@ -127,7 +124,7 @@ static void build_payload(struct call *c)
 		text_hex(c->payload, c->sha256, 32);
 	} else if (c->body_len == 0) {
 		text_copy(c->payload, sizeof(c->payload), EMPTY_SHA256);
-	} else if (c->part && c->s3->tls) {
+	} else if (c->part && c->s3->address.tls) {
 		text_copy(c->payload, sizeof(c->payload), SIGN_UNSIGNED);
 	} else {
 		hash_sha256(c->body, c->body_len, sum);
@@ -179,7 +176,7 @@ static int header_lines(struct call *c, struct buf *text, size_t *ret_n, struct 
 	for (size_t i = 0; i < c->n_headers; i++)
 		pairs[n++] = c->headers[i];
 	sign_date(keys.seconds, date);
-	pairs[n++] = (struct sign_pair){ "host", c->s3->name };
+	pairs[n++] = (struct sign_pair){ "host", c->s3->address.host };
 	pairs[n++] = (struct sign_pair){ "x-amz-content-sha256", c->payload };
 	pairs[n++] = (struct sign_pair){ "x-amz-date", date };
 	if (keys.sessiontoken)
@@ -223,7 +220,7 @@ static int attempt(struct call *c, const struct stow_op *op, struct stow_error *
 	p = buf_text(&text);
 	for (size_t i = 0; i < n; i++, p += strlen(p) + 1)
 		lines[i] = p;
-	if (buf_addf(&url, "%s%s%s%s", c->s3->base, c->path, c->query_text[0] ? "?" : "",
+	if (buf_addf(&url, "%s%s%s%s", c->s3->address.base, c->path, c->query_text[0] ? "?" : "",
 	             c->query_text) != STOW_OK)
 		return error_nomem(err, c->where);
 	c->attempts++;
@@ -287,7 +284,7 @@ static int describe_transport(struct call *c, const struct stow_error *e)
 	char subject[300];
 
 	error_set(&c->error, e->status, c->where, "%s at %s: %s",
-	          answer_subject(c, subject, sizeof(subject)), c->s3->base, e->message);
+	          answer_subject(c, subject, sizeof(subject)), c->s3->address.base, e->message);
 	error_flag(&c->error, e->flags);
 	return e->status;
 }

@@ -77,7 +77,8 @@ int64_t call_wake_time(const struct call *);
 /* How long to wait before attempt n + 1 after such an error. */
 int64_t call_backoff(unsigned attempts, const struct stow_error *);
 
-/* "/bucket/root/key", encoded, to be freed; key NULL is the bucket itself. NULL: out of memory. */
+/* The path of a key at the bucket's address, encoded, to be freed; key NULL is the bucket itself.
+ * NULL: out of memory. */
 char *call_path(const struct s3 *, const char *key);
 /* What to sign with now. */
 struct sign_keys call_keys(const struct s3 *);

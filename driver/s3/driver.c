@@ -31,9 +31,13 @@ static const struct stow_option options[] = {
 	{ "region", STOW_OPTION_STRING, 0, NULL,
 	  "region of the bucket; us-east-1 where regionendpoint is set" },
 	{ "regionendpoint", STOW_OPTION_STRING, 0, NULL,
-	  "host[:port] or http(s)://host[:port] of another store than AWS" },
-	{ "forcepathstyle", STOW_OPTION_BOOL, 0, "yes",
-	  "bucket in the path of the URL; the only style yet" },
+	  "host[:port][/path] or http(s)://host[:port][/path] of another store than AWS" },
+	{ "forcepathstyle", STOW_OPTION_STRING, 0, "auto",
+	  "bucket in the path of the URL (yes) or before the host (no); auto: yes with "
+	  "regionendpoint, else no where the bucket's name can be there" },
+	{ "usedualstack", STOW_OPTION_BOOL, 0, "no", "Amazon's endpoints for IPv4 and IPv6" },
+	{ "accelerate", STOW_OPTION_BOOL, 0, "no", "Amazon's transfer acceleration" },
+	{ "usefipsendpoint", STOW_OPTION_BOOL, 0, "no", "Amazon's endpoints of FIPS 140" },
 	{ "bucket", STOW_OPTION_STRING, STOW_OPTION_REQUIRED | STOW_OPTION_DERIVE, NULL,
 	  "name of the bucket; it must exist" },
 	{ "secure", STOW_OPTION_BOOL, 0, "yes", "https where regionendpoint names no scheme" },
@@ -74,6 +78,9 @@ static const struct option_slot slots[] = {
 	SLOT(region),
 	SLOT(regionendpoint),
 	SLOT(forcepathstyle),
+	SLOT(usedualstack),
+	SLOT(accelerate),
+	SLOT(usefipsendpoint),
 	SLOT(bucket),
 	SLOT(secure),
 	SLOT(skipverify),
@@ -147,8 +154,6 @@ static int check_bounds(const struct s3_options *o, struct stow_error *err)
 		return out_of_bounds("iothreads", "1 to 64", err);
 	if (o->maxretries > 100)
 		return out_of_bounds("maxretries", "at most 100", err);
-	if (!o->forcepathstyle)
-		return out_of_bounds("forcepathstyle", "yes: the bucket goes into the path", err);
 	return STOW_OK;
 }
 
@@ -163,69 +168,38 @@ static int check_options(struct s3_options *o, struct stow_error *err)
 		return error_set(err, STOW_EINVAL, "s3.open", "option %s is required", missing);
 	if (!o->bucket[0] || strchr(o->bucket, '/') || strlen(o->bucket) > 255)
 		return out_of_bounds("bucket", "the name of a bucket", err);
-	if (!o->region && !o->regionendpoint)
-		return error_set(err, STOW_EINVAL, "s3.open",
-		                 "option region is required where regionendpoint is not set");
-	if (!o->region)
+	if (!o->region && o->regionendpoint) {
 		o->region = strdup("us-east-1");
-	if (!o->region)
-		return error_nomem(err, "s3.open");
-	for (const char *p = o->region; *p; p++)
+		if (!o->region)
+			return error_nomem(err, "s3.open");
+	}
+	for (const char *p = o->region ? o->region : ""; *p; p++)
 		if ((unsigned char)*p <= ' ' || *p == '/' || *p == 0x7f)
 			return out_of_bounds("region", "a region's name such as eu-west-1", err);
 	return check_bounds(o, err);
 }
 
-bool s3_is_host(const char *s)
-{
-	if (!*s)
-		return false;
-	for (; *s; s++)
-		if (!strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._:[]",
-		            *s))
-			return false;
-	return true;
-}
-
-static int set_base(struct s3 *s3, struct stow_error *err)
+static int set_address(struct s3 *s3, struct stow_error *err)
 {
 	const struct s3_options *o = &s3->o;
-	const char *given = o->regionendpoint, *scheme = o->secure ? "https" : "http", *port;
-	char host[300];
-	size_t len;
+	struct address_options a = {
+		.endpoint = o->regionendpoint,
+		.region = o->region,
+		.bucket = o->bucket,
+		.secure = o->secure,
+		.dualstack = o->usedualstack,
+		.accelerate = o->accelerate,
+		.fips = o->usefipsendpoint,
+	};
+	bool path = false;
 
-	if (!given) {
-		if (!text_format(host, sizeof(host), "s3.%s.amazonaws.com", o->region))
-			return out_of_bounds("region", "a region's name such as eu-west-1", err);
-	} else {
-		if (strncasecmp(given, "http://", 7) == 0) {
-			scheme = "http";
-			given += 7;
-		} else if (strncasecmp(given, "https://", 8) == 0) {
-			scheme = "https";
-			given += 8;
-		}
-		if (!text_copy(host, sizeof(host), given))
-			return out_of_bounds("regionendpoint", "host[:port] or a URL of it", err);
-	}
-	len = strlen(host);
-	while (len && host[len - 1] == '/')
-		host[--len] = '\0';
-	/* The port of the scheme goes neither over the wire nor into the signature. */
-	port = strcmp(scheme, "https") == 0 ? ":443" : ":80";
-	if (text_ends(host, port))
-		host[len - strlen(port)] = '\0';
-	if (!s3_is_host(host))
-		return out_of_bounds("regionendpoint", "host[:port] or a URL of it, without a path",
-		                     err);
-	len = strlen(scheme) + strlen("://") + strlen(host) + 1;
-	s3->base = malloc(len);
-	if (!s3->base)
-		return error_nomem(err, "s3.open");
-	text_format(s3->base, len, "%s://%s", scheme, host);
-	s3->name = s3->base + strlen(scheme) + strlen("://");
-	s3->tls = strcmp(scheme, "https") == 0;
-	return STOW_OK;
+	if (strcmp(o->forcepathstyle, "auto") == 0)
+		a.style = ADDRESS_AUTO;
+	else if (option_bool(o->forcepathstyle, &path))
+		a.style = path ? ADDRESS_PATH : ADDRESS_HOST;
+	else
+		return out_of_bounds("forcepathstyle", "yes, no or auto", err);
+	return address_make(&s3->address, &a, err);
 }
 
 /* As Distribution makes keys: no slash at the start, one behind the root. */
@@ -279,7 +253,7 @@ static void s3_close(void *self)
 	http_client_close(s3->http);
 	budget_done(&s3->budget);
 	option_free(options, slots, &s3->o);
-	free(s3->base);
+	address_done(&s3->address);
 	free(s3->root);
 	free(s3);
 }
@@ -297,7 +271,7 @@ static int s3_open(const struct stow_host *host, const struct stow_kv *pairs, si
 	if (r == STOW_OK)
 		r = check_options(&s3->o, err);
 	if (r == STOW_OK)
-		r = set_base(s3, err);
+		r = set_address(s3, err);
 	if (r == STOW_OK)
 		r = presign_check(s3, err);
 	if (r == STOW_OK)
@@ -310,9 +284,9 @@ static int s3_open(const struct stow_host *host, const struct stow_kv *pairs, si
 		s3_close(s3);
 		return r;
 	}
-	if (s3->o.skipverify && s3->tls)
+	if (s3->o.skipverify && s3->address.tls)
 		log_line(host, STOW_LOG_WARNING, "s3",
-		         "skipverify = yes: any certificate is taken for %s", s3->base);
+		         "skipverify = yes: any certificate is taken for %s", s3->address.base);
 	*ret_self = s3;
 	return STOW_OK;
 }

@@ -181,9 +181,9 @@ int s3_check(void *self, const struct stow_op *op, struct stow_error *err)
 		return STOW_OK;
 	}
 	if (c.status == STOW_ENOTFOUND)
-		error_set(err, STOW_EIO, c.where, "bucket %s at %s: %s", s3->o.bucket, s3->base,
-		          "the endpoint answers 404: no such bucket");
+		error_set(err, STOW_EIO, c.where, "bucket %s at %s: %s", s3->o.bucket,
+		          s3->address.base, "the endpoint answers 404: no such bucket");
 	return error_prefix(err, c.status == STOW_ENOTFOUND ? STOW_EIO : c.status,
-	                    "endpoint %s, region %s%s", s3->base, s3->o.region,
+	                    "endpoint %s, region %s%s", s3->address.base, s3->o.region,
 	                    strcmp(c.code, "AccessDenied") == 0 ? ": s3:ListBucket is needed" : "");
 }

@@ -25,7 +25,7 @@ static const char *endpoint_host(const char *url)
 		host = url + 7;
 	else
 		return NULL;
-	return s3_is_host(host) ? host : NULL;
+	return address_is_host(host) ? host : NULL;
 }
 
 int presign_check(struct s3 *s3, struct stow_error *err)
@@ -53,7 +53,7 @@ int s3_presign(void *self, const struct stow_op *op, const char *key, const char
 	struct s3 *s3 = self;
 	const char *base = s3->o.redirectendpoint && s3->o.redirectendpoint[0]
 	                           ? s3->o.redirectendpoint
-	                           : s3->base;
+	                           : s3->address.base;
 	struct sign_keys keys = call_keys(s3);
 	cleanup_buf struct buf url = { 0 };
 	cleanup_free char *path = NULL;

@@ -196,8 +196,8 @@ static void tell(const struct probe *p)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (p->lacks & names[i].what)
 			log_line(p->s3->host, STOW_LOG_WARNING, "s3",
-			         "the store at %s does not do %s: done without", p->s3->base,
-			         names[i].words);
+			         "the store at %s does not do %s: done without",
+			         p->s3->address.base, names[i].words);
 }
 
 void probe_run(struct s3 *s3, const struct stow_op *op)
@@ -215,7 +215,7 @@ void probe_run(struct s3 *s3, const struct stow_op *op)
 	if (!begin(&p)) {
 		log_line(s3->host, STOW_LOG_INFO, "s3",
 		         "what the store at %s can do is not probed: no object can be written",
-		         s3->base);
+		         s3->address.base);
 		return;
 	}
 	try_writes(&p);

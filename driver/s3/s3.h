@@ -10,6 +10,7 @@
 #include <stowage/driver.h>
 
 #include "common/http-client.h"
+#include "driver/s3/address.h"
 #include "driver/s3/budget.h"
 
 #define S3_PART_MIN (INT64_C(5) << 20) /* of every part but the last */
@@ -23,7 +24,8 @@ struct s3_options {
 	char *accesskey, *secretkey, *sessiontoken;
 	char *region, *regionendpoint, *bucket, *rootdirectory, *useragent, *cafile,
 		*redirectendpoint;
-	bool secure, skipverify, forcepathstyle;
+	char *forcepathstyle; /* yes, no, auto */
+	bool secure, skipverify, usedualstack, accelerate, usefipsendpoint;
 	int64_t chunksize;
 	int64_t multipartcopychunksize, multipartcopymaxconcurrency, multipartcopythresholdsize;
 	int64_t maxretries, connecttimeout, readtimeout, iothreads, maxconnections, memory;
@@ -34,10 +36,8 @@ struct s3 {
 	struct s3_options o;
 	struct http_client *http;
 	struct budget budget;
-	char *base;       /* "http://127.0.0.1:9000" */
-	const char *name; /* the part of base that is the Host header */
-	char *root;       /* "" or "some/folder/" */
-	bool tls;
+	struct address address;
+	char *root;      /* "" or "some/folder/" */
 	uint32_t probed; /* atomic; probe.c's */
 };
 
@@ -45,9 +45,6 @@ struct s3 {
 char *s3_full_key(const struct s3 *, const char *key);
 /* key_check, whether it is short enough with the root before it, and not one of the driver's own. */
 int s3_key_check(const struct s3 *, const char *key, const char *where, struct stow_error *);
-/* Host and port: letters, digits, '-', '.', ':' and an IPv6 address in brackets. */
-bool s3_is_host(const char *);
-
 /* object.c */
 int s3_stat(void *self, const struct stow_op *, const char *key, struct stow_stat *ret,
             struct stow_error *);

@@ -65,10 +65,10 @@ class Request:
     def header(self, name):
         return next((value for other, value in self.headers if other.lower() == name), None)
 
-    def locate(self, domain):
-        """Finds bucket and key."""
+    def locate(self, domain, prefix):
+        """Finds bucket and key.  What is not below the prefix is in no bucket."""
         host = (self.header("host") or "").rsplit(":", 1)[0]
-        path = self.path[1:]
+        path = self.path[len(prefix) + 1:] if self.path.startswith(prefix + "/") else "-/"
         if domain and host.endswith("." + domain):
             self.bucket = host[:-len(domain) - 1]
         else:
@@ -81,9 +81,9 @@ class FakeS3:
 
     accesskey, secretkey, region = "fake-access", "fake/secret+key", "us-east-1"
 
-    def __init__(self, profile=None, sessiontoken=None, domain="s3.test", port=0):
+    def __init__(self, profile=None, sessiontoken=None, domain="s3.test", prefix="", port=0):
         self.profile = profile or Profile()
-        self.sessiontoken, self.domain = sessiontoken, domain
+        self.sessiontoken, self.domain, self.prefix = sessiontoken, domain, prefix
         self.credentials = [Credentials(self.accesskey, self.secretkey, sessiontoken)]
         self.script = Script()
         self._lock = threading.RLock()
@@ -229,7 +229,7 @@ class FakeS3:
     # ---- the course of a request ----
 
     def _answer(self, connection, request):
-        request.locate(self.domain)
+        request.locate(self.domain, self.prefix)
         name = operations.name_of(request)
         call = Call(request, name, request.bucket, _text(request.key), self.now())
         fault = None

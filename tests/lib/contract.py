@@ -28,10 +28,11 @@ def contract(driver, *args):
     tap.equal((bad, run.returncode), (0, 0), "cases that failed, exit status")
 
 
-def on_fake(fake):
-    """The contract over s3 on a started scripted store; it leaves nothing there."""
+def on_fake(fake, *more, endpoint=None):
+    """The contract over s3 on a started scripted store, with more options; it leaves nothing there."""
     bucket = fake.new_bucket()
-    contract("s3", f"bucket={bucket}", f"region={fake.region}", f"regionendpoint={fake.endpoint}",
-             f"accesskey={fake.accesskey}", f"secretkey={fake.secretkey}")
+    contract("s3", f"bucket={bucket}", f"region={fake.region}",
+             f"regionendpoint={endpoint or fake.endpoint}", f"accesskey={fake.accesskey}",
+             f"secretkey={fake.secretkey}", *more)
     tap.equal(fake.objects(bucket), {}, "objects left")
     tap.equal(list(fake.bucket(bucket).uploads), [], "uploads left")

@@ -478,7 +478,7 @@ static void options(void **state)
 	} rows[] = {
 		{ { "chunksize", "5000000" }, "chunksize" },
 		{ { "memory", "16M" }, "memory" },
-		{ { "regionendpoint", "http://h/path" }, "regionendpoint" },
+		{ { "regionendpoint", "http://h/a?path" }, "regionendpoint" },
 		{ { "maxconnections", "0" }, "maxconnections" },
 		{ { "forcepathstyle", "no" }, "forcepathstyle" },
 		{ { "bucket", "a/b" }, "bucket" },
@@ -535,8 +535,8 @@ static void bases(void **state)
 
 		assert_int_equal(stow_driver_v1()->open(NULL, kv, n, &instance, NULL), STOW_OK);
 		s3 = instance;
-		assert_string_equal(s3->base, rows[i].base);
-		assert_string_equal(s3->name, rows[i].name);
+		assert_string_equal(s3->address.base, rows[i].base);
+		assert_string_equal(s3->address.host, rows[i].name);
 		assert_string_equal(s3->root, roots[i % LENGTH(roots)][1]);
 		stow_driver_v1()->close(instance);
 	}
