@@ -37,9 +37,9 @@ struct parked {
 int parking_init(struct parking *, struct stow_error *);
 void parking_done(struct parking *);
 
-/* Parks it under the key, or, where nobody leads, makes it the leader: STOW_OK with leads set. After
+/* Parks it under the key of that text, or, where nobody leads, makes it the leader: STOW_OK with leads set. After
  * STOW_OK without it the exchange is another thread's already. STOW_ENOMEM: neither. */
-int parking_enter(struct parking *, const char *key, struct parked *, bool *ret_leads);
+int parking_enter(struct parking *, const char *text, struct parked *, bool *ret_leads);
 /* The leader's: all that are parked under its key now, as a list by next. */
 struct parked *parking_take(struct parking *, struct parked *leader);
 /* The leader goes. What is still parked, and the list of those that it took and could not help
