@@ -90,9 +90,9 @@ char *call_path(const struct s3 *s3, const char *key)
 
 struct sign_keys call_keys(const struct s3 *s3)
 {
-	return (struct sign_keys){ .accesskey = s3->o.accesskey,
-		                   .secretkey = s3->o.secretkey,
-		                   .sessiontoken = s3->o.sessiontoken,
+	return (struct sign_keys){ .accesskey = s3->keys->accesskey,
+		                   .secretkey = s3->keys->secretkey,
+		                   .sessiontoken = s3->keys->sessiontoken,
 		                   .region = s3->o.region,
 		                   .service = "s3",
 		                   .seconds = clock_host_now(s3->host) / CLOCK_SECOND };

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/option.h"
 #include "common/text.h"
+#include "driver/s3/credentials.h"
 #include "driver/s3/park.h"
 #include "driver/s3/presign.h"
 #include "driver/s3/probe.h"
@@ -22,12 +23,14 @@
 #define TIMEOUT_MOST (INT64_C(3600) * CLOCK_SECOND)
 
 static const struct stow_option options[] = {
-	{ "accesskey", STOW_OPTION_STRING, STOW_OPTION_REQUIRED, NULL, "access key id" },
-	{ "secretkey", STOW_OPTION_STRING,
-	  STOW_OPTION_REQUIRED | STOW_OPTION_SECRET | STOW_OPTION_DERIVE, NULL,
+	{ "accesskey", STOW_OPTION_STRING, 0, NULL,
+	  "access key id; unset: from AWS_ACCESS_KEY_ID, else from a profile" },
+	{ "secretkey", STOW_OPTION_STRING, STOW_OPTION_SECRET | STOW_OPTION_DERIVE, NULL,
 	  "secret access key" },
 	{ "sessiontoken", STOW_OPTION_STRING, STOW_OPTION_SECRET, NULL,
 	  "session token of temporary keys" },
+	{ "awsprofile", STOW_OPTION_STRING, 0, NULL,
+	  "profile of ~/.aws/credentials or ~/.aws/config to take keys from" },
 	{ "region", STOW_OPTION_STRING, 0, NULL,
 	  "region of the bucket; us-east-1 where regionendpoint is set" },
 	{ "regionendpoint", STOW_OPTION_STRING, 0, NULL,
@@ -75,6 +78,7 @@ static const struct option_slot slots[] = {
 	SLOT(accesskey),
 	SLOT(secretkey),
 	SLOT(sessiontoken),
+	SLOT(awsprofile),
 	SLOT(region),
 	SLOT(regionendpoint),
 	SLOT(forcepathstyle),
@@ -159,13 +163,8 @@ static int check_bounds(const struct s3_options *o, struct stow_error *err)
 
 static int check_options(struct s3_options *o, struct stow_error *err)
 {
-	const char *missing = !o->bucket      ? "bucket"
-	                      : !o->accesskey ? "accesskey"
-	                      : !o->secretkey ? "secretkey"
-	                                      : NULL;
-
-	if (missing)
-		return error_set(err, STOW_EINVAL, "s3.open", "option %s is required", missing);
+	if (!o->bucket)
+		return error_set(err, STOW_EINVAL, "s3.open", "option bucket is required");
 	if (!o->bucket[0] || strchr(o->bucket, '/') || strlen(o->bucket) > 255)
 		return out_of_bounds("bucket", "the name of a bucket", err);
 	if (!o->region && o->regionendpoint) {
@@ -177,6 +176,23 @@ static int check_options(struct s3_options *o, struct stow_error *err)
 		if ((unsigned char)*p <= ' ' || *p == '/' || *p == 0x7f)
 			return out_of_bounds("region", "a region's name such as eu-west-1", err);
 	return check_bounds(o, err);
+}
+
+static const char *variable(void *arg, const char *name)
+{
+	(void)arg;
+	return secure_getenv(name);
+}
+
+static int set_keys(struct s3 *s3, struct stow_error *err)
+{
+	const struct credentials_sources sources = { .accesskey = s3->o.accesskey,
+		                                     .secretkey = s3->o.secretkey,
+		                                     .sessiontoken = s3->o.sessiontoken,
+		                                     .profile = s3->o.awsprofile,
+		                                     .variable = variable };
+
+	return credentials_find(&sources, &s3->keys, err);
 }
 
 static int set_address(struct s3 *s3, struct stow_error *err)
@@ -253,6 +269,7 @@ static void s3_close(void *self)
 	http_client_close(s3->http);
 	budget_done(&s3->budget);
 	option_free(options, slots, &s3->o);
+	keys_unref(s3->keys);
 	address_done(&s3->address);
 	free(s3->root);
 	free(s3);
@@ -270,6 +287,8 @@ static int s3_open(const struct stow_host *host, const struct stow_kv *pairs, si
 	r = option_load(options, slots, pairs, n, &s3->o, "s3.open", err);
 	if (r == STOW_OK)
 		r = check_options(&s3->o, err);
+	if (r == STOW_OK)
+		r = set_keys(s3, err);
 	if (r == STOW_OK)
 		r = set_address(s3, err);
 	if (r == STOW_OK)

@@ -12,6 +12,7 @@
 #include "common/http-client.h"
 #include "driver/s3/address.h"
 #include "driver/s3/budget.h"
+#include "driver/s3/keys.h"
 
 #define S3_PART_MIN (INT64_C(5) << 20) /* of every part but the last */
 #define S3_PART_MAX (INT64_C(5) << 30) /* of a part, and of CopyObject */
@@ -21,7 +22,7 @@
 #define S3_LIST_MAX ((size_t)16 << 20)  /* of one page of a listing */
 
 struct s3_options {
-	char *accesskey, *secretkey, *sessiontoken;
+	char *accesskey, *secretkey, *sessiontoken, *awsprofile;
 	char *region, *regionendpoint, *bucket, *rootdirectory, *useragent, *cafile,
 		*redirectendpoint;
 	char *forcepathstyle; /* yes, no, auto */
@@ -37,6 +38,7 @@ struct s3 {
 	struct http_client *http;
 	struct budget budget;
 	struct address address;
+	struct keys *keys;
 	char *root;      /* "" or "some/folder/" */
 	uint32_t probed; /* atomic; probe.c's */
 };

@@ -10,6 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../lib"), os.path.join(HERE, "../fake-s3")]
 
 import contract
+import stowage
 import tap
 from drive import Drive, pattern
 from fake_s3 import FakeS3, Profile
@@ -235,6 +236,43 @@ def whole_contract(profile):
     fake = FakeS3(profile).start()
     tap.defer(fake.stop)
     contract.on_fake(fake)
+
+
+# ---- keys ----
+
+def with_variables(**variables):
+    """A drive whose keys come from there alone, on a store of temporary keys."""
+    fake = FakeS3(sessiontoken="a/token+of==some length").start()
+    tap.defer(fake.stop)
+    given = {name: value.format(fake=fake) for name, value in variables.items()}
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        return Drive(fake, fake.new_bucket(), accesskey=None, secretkey=None, sessiontoken=None)
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@tap.test
+def keys_of_the_environment():
+    d = with_variables(AWS_ACCESS_KEY_ID="{fake.accesskey}", AWS_SECRET_ACCESS_KEY="{fake.secretkey}",
+                       AWS_SESSION_TOKEN="{fake.sessiontoken}")
+    d.must("put", "k", "text")
+    tap.equal(d.must("get", "k").data, b"text")
+
+
+@tap.test
+def keys_of_a_profile():
+    folder = stowage.temporary("keys")
+    path = os.path.join(folder, "credentials")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"[registry]\naws_access_key_id = {FakeS3.accesskey}\n"
+                f"aws_secret_access_key = {FakeS3.secretkey}\n"
+                "aws_session_token = a/token+of==some length\n")
+    d = with_variables(AWS_SHARED_CREDENTIALS_FILE=path, AWS_PROFILE="registry")
+    d.must("put", "k", "text")
+    tap.equal(d.must("get", "k").data, b"text")
 
 
 # ---- where the bucket is ----
