@@ -4,6 +4,7 @@
 restart and with a kill between; what comes back is what went in, byte for byte."""
 
 import functools
+import json
 import os
 import sys
 
@@ -136,6 +137,26 @@ def crane_copy_mounts(driver):
     clients.crane_push(wanted, f"{srv.host}/copy/from:v1")
     clients.crane("copy", f"{srv.host}/copy/from:v1", f"{srv.host}/copy/to:v2")
     same(registry.Client(srv).pull("copy/to", "v2"), wanted)
+
+
+@tap.test
+def signed_by_skopeo():
+    """An image turned into schema 1, signed by the client, pushed and pulled."""
+    srv = stowage.Server(env={"STOWAGE_MANIFESTS_SCHEMA1": "on"}).start()
+    tap.defer(srv.kill)
+    wanted, name = image("single"), f"{srv.host}/team/old:v1"
+    clients.skopeo("copy", "--format", "v2s1", "--dest-tls-verify=false",
+                   f"oci:{wanted.folder}:{wanted.tag}", f"docker://{name}")
+    answer = registry.Client(srv).manifest("team/old", "v1")
+    tap.equal(answer.headers["Content-Type"],
+              "application/vnd.docker.distribution.manifest.v1+prettyjws")
+    folder = os.path.join(stowage.temporary("pulled"), "dir")
+    clients.skopeo("copy", "--src-tls-verify=false", f"docker://{name}", f"dir:{folder}")
+    with open(os.path.join(folder, "manifest.json"), "rb") as f:
+        tap.equal(f.read(), answer.body)
+    for layer in json.loads(answer.body)["fsLayers"]:
+        with open(os.path.join(folder, layer["blobSum"].partition(":")[2]), "rb") as f:
+            tap.ok(f.read() == wanted.blobs[layer["blobSum"]], layer["blobSum"])
 
 
 if __name__ == "__main__":

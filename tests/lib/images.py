@@ -81,6 +81,8 @@ def _manifest(image, seed, architecture, sizes):
     config = image.add(dump({
         "created": "2020-01-01T00:00:00Z", "architecture": architecture, "os": "linux",
         "config": {"Env": [f"SEED={seed}"]}, "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        "history": [{"created": "2020-01-01T00:00:00Z", "created_by": f"layer {i}"}
+                    for i in range(len(sizes))],
     }), CONFIG)
     return image.add(dump({"schemaVersion": 2, "mediaType": MANIFEST, "config": config,
                            "layers": layers}), MANIFEST, manifest=True)
