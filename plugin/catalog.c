@@ -12,13 +12,14 @@ struct catalog {
 	const char *after;
 };
 
-static int visit(void *arg, const struct room *room, const struct stow_entry *entry, bool *ret_more,
-                 struct stow_error *err)
+static int visit(void *arg, const struct room *room, const struct stow_entry *entry,
+                 enum room_want *ret_want, struct stow_error *err)
 {
 	const struct catalog *catalog = arg;
 
 	(void)entry;
-	*ret_more = false;
+	/* _layers sorts before it, all others behind it */
+	*ret_want = strcmp(room->room, "_manifests") < 0 ? ROOM_NEXT : ROOM_NOTHING;
 	if (strcmp(room->room, "_manifests") != 0 || strcmp(room->name, catalog->after) <= 0)
 		return STOW_OK;
 	return names_add(catalog->names, room->name, strlen(room->name), err);

@@ -122,8 +122,8 @@ static enum owner owner_of(const struct room *room, char *ret_uuid, size_t cap,
 	return owner;
 }
 
-static int visit(void *arg, const struct room *room, const struct stow_entry *entry, bool *ret_more,
-                 struct stow_error *err)
+static int visit(void *arg, const struct room *room, const struct stow_entry *entry,
+                 enum room_want *ret_want, struct stow_error *err)
 {
 	struct purge *p = arg;
 	char uuid[sizeof(p->uuid)] = "";
@@ -131,7 +131,9 @@ static int visit(void *arg, const struct room *room, const struct stow_entry *en
 	enum owner owner = owner_of(room, uuid, sizeof(uuid), &rest);
 	int status = STOW_OK;
 
-	*ret_more = strcmp(room->room, "_uploads") == 0 || strcmp(room->room, "_stowage") == 0;
+	*ret_want = strcmp(room->room, "_uploads") == 0 || strcmp(room->room, "_stowage") == 0
+	                    ? ROOM_ALL
+	                    : ROOM_NEXT;
 	if (owner != p->owner || strcmp(uuid, p->uuid) != 0 || strcmp(room->name, p->name) != 0) {
 		status = judge(p, err);
 		p->owner = owner;

@@ -21,7 +21,7 @@ struct walk {
 	struct store_list *list;
 	char path[STOW_NAME_MAX + 32]; /* "<name>/_<room>/", where the listing is */
 	size_t seen;                   /* keys since it was opened */
-	bool wanted;
+	enum room_want want;           /* of the room where the listing is */
 };
 
 /* "<name>/_<room>/" of the key; false if there is none, or an over-long one. */
@@ -46,11 +46,17 @@ static bool room_of(const char *rest, size_t *ret_name_len, char *ret, size_t ca
 static int reopen_behind(struct walk *walk, struct stow_registry *registry,
                          const struct stow_op *op, struct stow_error *err)
 {
+	int name_len = (int)(strstr(walk->path, "/_") - walk->path);
 	struct layout_key after;
 
-	/* '0' follows '/': every key of the room sorts before this. */
-	(void)text_format(after.text, sizeof(after.text), LAYOUT_REPOSITORIES "%.*s0",
-	                  (int)strlen(walk->path) - 1, walk->path);
+	/* '0' follows '/': every key of the room sorts before this. And '`' lies between '_', with
+	 * which all rooms begin, and the letters with which repositories within this one may. */
+	if (walk->want == ROOM_NOTHING)
+		(void)text_format(after.text, sizeof(after.text), LAYOUT_REPOSITORIES "%.*s/`",
+		                  name_len, walk->path);
+	else
+		(void)text_format(after.text, sizeof(after.text), LAYOUT_REPOSITORIES "%.*s0",
+		                  (int)strlen(walk->path) - 1, walk->path);
 	store_list_close(take(walk->list));
 	walk->seen = 0;
 	return store_list_open(registry->store, op, LAYOUT_REPOSITORIES, after.text, 0, &walk->list,
@@ -59,10 +65,10 @@ static int reopen_behind(struct walk *walk, struct stow_registry *registry,
 
 int rooms_each(struct stow_registry *registry, const struct stow_op *op,
                int (*visit)(void *arg, const struct room *, const struct stow_entry *,
-                            bool *ret_more, struct stow_error *),
+                            enum room_want *ret_want, struct stow_error *),
                void *arg, struct stow_error *err)
 {
-	struct walk walk = { .wanted = false };
+	struct walk walk = { .want = ROOM_NEXT };
 	char path[sizeof(walk.path)], room_name[32];
 	struct room room = { .room = room_name };
 	struct stow_entry entry;
@@ -84,16 +90,16 @@ int rooms_each(struct stow_registry *registry, const struct stow_op *op,
 			continue;
 		if (strcmp(path, walk.path) != 0) {
 			(void)text_copy(walk.path, sizeof(walk.path), path);
-			walk.wanted = true;
+			walk.want = ROOM_ALL;
 			(void)text_format(room.name, sizeof(room.name), "%.*s", (int)name_len,
 			                  path);
 			(void)text_format(room_name, sizeof(room_name), "%.*s",
 			                  (int)(strlen(path) - name_len - 2), path + name_len + 1);
 		}
 		room.rest = rest + strlen(path);
-		if (walk.wanted)
-			status = visit(arg, &room, &entry, &walk.wanted, err);
-		if (status == STOW_OK && !walk.wanted && walk.seen % PAGE == 0)
+		if (walk.want == ROOM_ALL)
+			status = visit(arg, &room, &entry, &walk.want, err);
+		if (status == STOW_OK && walk.want != ROOM_ALL && walk.seen % PAGE == 0)
 			status = reopen_behind(&walk, registry, op, err);
 	}
 	store_list_close(walk.list);

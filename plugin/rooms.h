@@ -15,11 +15,17 @@ struct room {
 	const char *rest;             /* of the key, behind "<name>/_<room>/" */
 };
 
-/* The visit of a room's first key says whether it wants the room's others; then it is called for
- * each. A status other than STOW_OK ends the walk. */
+enum room_want {
+	ROOM_ALL = 1,     /* the room's other keys, too */
+	ROOM_NEXT = 2,    /* nothing more of this room */
+	ROOM_NOTHING = 3, /* nor of the repository's others */
+};
+
+/* The visit of a room's first key says what it wants of the rest; then it is called for each key that
+ * is wanted. A status other than STOW_OK ends the walk. */
 int rooms_each(struct stow_registry *, const struct stow_op *,
                int (*visit)(void *arg, const struct room *, const struct stow_entry *,
-                            bool *ret_more, struct stow_error *),
+                            enum room_want *ret_want, struct stow_error *),
                void *arg, struct stow_error *);
 
 #endif
