@@ -77,10 +77,11 @@ static void report(struct stow_registry *registry, const struct stow_error *err)
 		host->log(host->arg, STOW_LOG_WARNING, WHERE, err->message);
 }
 
-/* *ret_done where the tag stands on the list as it is now. */
+/* *ret_done where the tag stands on the list as it is now, or none is needed; *ret_there where there
+ * is one. */
 static int write_once(struct stow_registry *registry, const struct stow_op *op, const char *name,
                       const char *tag, const struct digest *subject, bool *ret_done,
-                      struct stow_error *err)
+                      bool *ret_there, struct stow_error *err)
 {
 	cleanup_buf struct buf index = { 0 };
 	struct digest wanted, found;
@@ -96,7 +97,8 @@ static int write_once(struct stow_registry *registry, const struct stow_op *op, 
 	status = current(registry, op, name, tag, &found, &fault);
 	if (status != STOW_OK && status != STOW_ENOTFOUND)
 		return error_copy(err, &fault);
-	if (status == STOW_OK ? digest_equal(&wanted, &found) : n == 0)
+	*ret_there = status == STOW_OK;
+	if (*ret_there ? digest_equal(&wanted, &found) : n == 0)
 		return STOW_OK;
 	*ret_done = false;
 	return manifest_put(registry, op, name, tag, manifest_media_type(MANIFEST_OCI_INDEX),
@@ -108,14 +110,14 @@ int referrers_tag_write(struct stow_registry *registry, const struct stow_op *op
 {
 	char tag[STOW_TAG_MAX + 1];
 	struct stow_error fault = { 0 };
-	bool done = false;
+	bool done = false, there = false;
 	int status = STOW_OK;
 
 	referrer_tag(tag, subject);
 	for (int i = 0; i < ROUNDS && status == STOW_OK && !done; i++)
-		status = write_once(registry, op, name, tag, subject, &done, &fault);
+		status = write_once(registry, op, name, tag, subject, &done, &there, &fault);
 	if (ret_kept)
-		*ret_kept = status == STOW_OK;
+		*ret_kept = status == STOW_OK && (there || !done);
 	if (status != STOW_EEXIST && status != STOW_ERANGE)
 		return status == STOW_OK ? STOW_OK : error_copy(err, &fault);
 	report(registry, &fault);

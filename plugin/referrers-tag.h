@@ -12,8 +12,9 @@
 #include "plugin/digest.h"
 #include "plugin/registry.h"
 
-/* After a referrer's link was written or removed. *ret_kept (may be NULL) is false where the tag
- * was left alone. A list that is empty makes no tag, but empties one that is there. */
+/* After a referrer's link was written or removed. *ret_kept (may be NULL) says whether there is
+ * a tag that stands on the list: not where another thing is under it, nor where the list is empty
+ * and there was none. A list that has become empty empties one that is there. */
 int referrers_tag_write(struct stow_registry *, const struct stow_op *, const char *name,
                         const struct digest *subject, bool *ret_kept, struct stow_error *);
 
