@@ -14,7 +14,8 @@
 
 /* Keys that a store lists at once. Behind so many the next request goes out in any case, and may
  * as well ask for what lies behind a room that nobody wants: so a walk costs no more than the pages
- * that all keys fill, and no more than two requests a repository. */
+ * that all keys fill. For a visit that wants nothing behind _manifests it is no more than two
+ * requests a repository, either: one ends in _layers, one begins behind that. */
 #define PAGE 1000
 
 struct walk {
