@@ -146,7 +146,7 @@ CMOCKA_LIBS  = $(call once,CMOCKA_LIBS,$(call pkg_libs,cmocka))
 LIB_CFLAGS   = $(call once,LIB_CFLAGS,$(patsubst -I%,-isystem %,$(shell \
 	$(PKG_CONFIG) --cflags libcrypto libcurl libxml-2.0 jansson libmicrohttpd)))
 
-LIBS_s3     = $(CURL_LIBS) $(XML_LIBS)
+LIBS_s3     = $(CURL_LIBS) $(XML_LIBS) $(JANSSON_LIBS)
 LIBS_plugin = $(JANSSON_LIBS) -ldl
 LIBS_host   = $(MHD_LIBS) $(JANSSON_LIBS) $(CURL_LIBS)
 

@@ -59,6 +59,8 @@ struct http_exchange {
 	                              * http_request_take, of the same waiter's requests */
 	size_t answer_cap;          /* a longer 2xx body is STOW_ERANGE */
 	bool progress;              /* report arriving bytes, not the end alone */
+	bool direct;                /* never through a proxy */
+	bool fresh;                 /* over a connection of its own, not a kept one */
 	/* Called once at the end, on an engine's thread and under the waiter's lock: short, and
 	 * it must not call back. status is 0 where no whole answer came. Never called after the
 	 * request was freed. May be NULL. */
@@ -88,6 +90,12 @@ size_t http_request_take(struct http_request *, struct http_waiter *, struct htt
                          size_t cap);
 /* May the server have seen any of it? */
 bool http_request_sent(struct http_request *);
+/* After the end: was it a kept connection that had died?  No byte of an answer came. */
+bool http_request_stale(struct http_request *);
+/* After the end: connections made for it, 0 where a kept one served. */
+unsigned http_request_connects(struct http_request *);
+/* After the end: how long it took from when it left the queue, in nanoseconds. */
+int64_t http_request_took(struct http_request *);
 /* A header of the answer by name, in any case, blanks cut; "" and false where it is missing or
  * does not fit. Valid once status is not 0. */
 bool http_request_header(struct http_request *, const char *name, char *ret, size_t cap);

@@ -46,15 +46,22 @@ void http_request_unref(struct http_request *r)
 
 void http_request_finish(struct http_request *r, CURLcode code)
 {
-	long size = 0, os_errno = 0;
+	long size = 0, os_errno = 0, connects = 0;
+	curl_off_t took = 0;
 
 	if (curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &size) != CURLE_OK)
 		size = 1;
 	if (curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os_errno) != CURLE_OK)
 		os_errno = 0;
+	if (curl_easy_getinfo(r->easy, CURLINFO_NUM_CONNECTS, &connects) != CURLE_OK)
+		connects = 1;
+	if (curl_easy_getinfo(r->easy, CURLINFO_TOTAL_TIME_T, &took) != CURLE_OK)
+		took = 0;
 	mutex_lock(&r->waiter->lock);
 	r->code = code;
 	r->os_errno = os_errno;
+	r->connects = connects;
+	r->took_us = took;
 	r->sent = size > 0;
 	r->done = true;
 	if (r->ended && !r->detached)
@@ -218,6 +225,10 @@ static bool set_exchange(CURL *h, struct http_request *r, const struct http_exch
 		if (strcmp(x->method, "GET") != 0)
 			SET(CURLOPT_CUSTOMREQUEST, x->method);
 	}
+	if (x->fresh)
+		SET(CURLOPT_FRESH_CONNECT, 1L);
+	if (x->direct)
+		SET(CURLOPT_PROXY, "");
 	if (x->body_len >= BIG_BODY)
 		SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)BIG_BODY);
 	if (x->answer_cap >= BIG_BODY)
@@ -312,6 +323,39 @@ bool http_request_sent(struct http_request *r)
 	sent = r->done ? r->sent : true;
 	mutex_unlock(&r->waiter->lock);
 	return sent;
+}
+
+bool http_request_stale(struct http_request *r)
+{
+	bool stale;
+
+	mutex_lock(&r->waiter->lock);
+	stale = r->done && !r->refusal && r->sent && r->connects == 0 && r->status == 0 &&
+	        r->head.len == 0 &&
+	        (r->code == CURLE_SEND_ERROR || r->code == CURLE_RECV_ERROR ||
+	         r->code == CURLE_GOT_NOTHING || r->code == CURLE_SEND_FAIL_REWIND);
+	mutex_unlock(&r->waiter->lock);
+	return stale;
+}
+
+unsigned http_request_connects(struct http_request *r)
+{
+	unsigned connects;
+
+	mutex_lock(&r->waiter->lock);
+	connects = r->connects > 0 ? (unsigned)r->connects : 0;
+	mutex_unlock(&r->waiter->lock);
+	return connects;
+}
+
+int64_t http_request_took(struct http_request *r)
+{
+	int64_t took;
+
+	mutex_lock(&r->waiter->lock);
+	took = (int64_t)r->took_us * 1000;
+	mutex_unlock(&r->waiter->lock);
+	return took;
 }
 
 bool http_request_header(struct http_request *r, const char *name, char *ret, size_t cap)

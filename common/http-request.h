@@ -54,6 +54,8 @@ struct http_request {
 	int refusal; /* why a callback stopped the transfer */
 	CURLcode code;
 	long os_errno;
+	long connects;
+	curl_off_t took_us;
 	struct buf head, kept;
 	void (*ended)(void *arg, int status);
 	void *ended_arg;

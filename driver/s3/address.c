@@ -30,8 +30,20 @@ bool address_is_host(const char *s)
 	return true;
 }
 
-/* The domain of the partition that a region is in, by how its name begins. */
-static const char *domain_of(const char *region)
+bool address_is_loopback(const char *host)
+{
+	static const char *const names[] = { "localhost", "127.0.0.1", "[::1]" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t len = strlen(names[i]);
+
+		if (strncasecmp(host, names[i], len) == 0 && (host[len] == '\0' || host[len] == ':'))
+			return true;
+	}
+	return false;
+}
+
+const char *address_domain(const char *region)
 {
 	static const char *const partitions[][2] = {
 		{ "cn-", "amazonaws.com.cn" },    { "us-iso-", "c2s.ic.gov" },
@@ -60,10 +72,10 @@ static int amazon(const struct address_options *o, char host[HOST_MAX], struct s
 		return bad("accelerate", "no with usefipsendpoint = yes", err);
 	if (o->accelerate)
 		fits = text_format(host, HOST_MAX, "s3-accelerate.%s%s", dual,
-		                   domain_of(o->region));
+		                   address_domain(o->region));
 	else
 		fits = text_format(host, HOST_MAX, "s3%s.%s%s.%s", o->fips ? "-fips" : "", dual,
-		                   o->region, domain_of(o->region));
+		                   o->region, address_domain(o->region));
 	return fits ? STOW_OK : bad("region", "a region's name such as eu-west-1", err);
 }
 

@@ -32,6 +32,10 @@ struct address {
 /* STOW_EINVAL names the option that is wrong. */
 int address_make(struct address *ret, const struct address_options *, struct stow_error *);
 void address_done(struct address *); /* takes one that was zeroed */
+/* Does the Host header's value name this machine? */
+bool address_is_loopback(const char *host);
+/* The domain of the partition that a region is in, by how its name begins. */
+const char *address_domain(const char *region);
 /* Host and port: letters, digits, '-', '.', ':' and an IPv6 address in brackets. */
 bool address_is_host(const char *);
 

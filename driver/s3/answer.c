@@ -40,6 +40,9 @@ static const struct meaning meanings[] = {
 	{ "ServiceUnavailable", STOW_EBUSY, RETRY },
 	{ "Busy", STOW_EBUSY, RETRY },
 	{ "TooManyRequests", STOW_EBUSY, RETRY },
+	{ "Throttling", STOW_EBUSY, RETRY },
+	{ "ThrottlingException", STOW_EBUSY, RETRY },
+	{ "RequestThrottled", STOW_EBUSY, RETRY },
 	{ "RequestLimitExceeded", STOW_EBUSY, RETRY },
 	{ "BandwidthLimitExceeded", STOW_EBUSY, RETRY },
 	{ "RequestTimeout", STOW_ETIMEOUT, RETRY },
@@ -119,6 +122,22 @@ static struct meaning meaning_of(const struct call *c, int http)
 	return by_status(c, http);
 }
 
+bool answer_is_throttle(const struct call *c)
+{
+	static const char *const codes[] = { "SlowDown",         "SlowDownRead",
+		                             "SlowDownWrite",    "TooManyRequests",
+		                             "Throttling",       "ThrottlingException",
+		                             "RequestThrottled", "RequestLimitExceeded",
+		                             "BandwidthLimitExceeded" };
+
+	if (c->error.backend == 429 || c->error.retry_after_ms)
+		return c->error.status == STOW_EBUSY;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strcmp(c->code, codes[i]) == 0)
+			return true;
+	return false;
+}
+
 static uint32_t retry_after_ms(struct call *c)
 {
 	char text[40];
@@ -134,13 +153,14 @@ static uint32_t retry_after_ms(struct call *c)
 static const char *advice(struct call *c, int http, const char *region, char *buf, size_t cap)
 {
 	buf[0] = '\0';
-	if (region[0] && strcmp(region, c->s3->o.region) != 0)
-		text_format(buf, cap, " (the bucket is in region %s, configured is %s)", region,
-		            c->s3->o.region);
+	if (region[0] && strcmp(region, c->place->region) != 0)
+		text_format(buf, cap, " (the bucket is in region %s, signed was for %s)", region,
+		            c->place->region);
 	else if (http / 100 == 3)
-		text_format(buf, cap, " (a redirect: is region %s the bucket's?)", c->s3->o.region);
+		text_format(buf, cap, " (a redirect: is region %s the bucket's?)",
+		            c->place->region);
 	else if (strcmp(c->code, "AuthorizationHeaderMalformed") == 0)
-		text_format(buf, cap, " (is region %s the bucket's?)", c->s3->o.region);
+		text_format(buf, cap, " (is region %s the bucket's?)", c->place->region);
 	else if (strcmp(c->code, "NoSuchBucket") == 0)
 		text_copy(buf, cap, " (the bucket does not exist)");
 	else if (strcmp(c->code, "RequestTimeTooSkewed") == 0)
@@ -180,9 +200,14 @@ static int describe_error(struct call *c, int http, const struct xml_node *e,
 		xml_text(e, "Message", message, sizeof(message));
 		xml_text(e, "Region", region, sizeof(region));
 	}
+	/* a HEAD has no body: some stores say the code in a header */
+	if (!c->code[0] &&
+	    !http_request_header(c->http, "x-minio-error-code", c->code, sizeof(c->code)))
+		c->code[0] = '\0';
 	if (!region[0] &&
 	    !http_request_header(c->http, "x-amz-bucket-region", region, sizeof(region)))
 		region[0] = '\0';
+	text_copy(c->region, sizeof(c->region), region);
 	return describe(c, http, message, region, err);
 }
 

@@ -11,6 +11,7 @@
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "driver/s3/metrics.h"
 
 #define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define PATH_MAX_LEN ((size_t)8 << 10)
@@ -19,6 +20,7 @@
 #define BACKOFF_BUSY (200 * CLOCK_MILLISECOND)
 #define BACKOFF_MOST (5 * CLOCK_SECOND)
 #define RETRY_AFTER_MOST (20 * CLOCK_SECOND)
+#define THROTTLED_MOST (30 * CLOCK_SECOND) /* since the first attempt */
 
 void call_init(struct call *c, struct s3 *s3, const char *where, const char *method,
                const char *key)
@@ -54,6 +56,8 @@ void call_put_headers(struct call *c, const struct stow_put *put)
 
 void call_done(struct call *c)
 {
+	if (c->http && !c->finished)
+		metrics_request(c, false);
 	http_request_free(c->http);
 	c->http = NULL;
 	if (c->own_waiter)
@@ -62,19 +66,21 @@ void call_done(struct call *c)
 	c->own_waiter = false;
 	free(take(c->path));
 	free(take(c->query_text));
+	place_unref(take(c->place));
+	keys_unref(take(c->keys));
 }
 
 /* ---- building ---- */
 
-char *call_path(const struct s3 *s3, const char *key)
+char *call_path(const struct s3 *s3, const struct place *place, const char *key)
 {
 	cleanup_buf struct buf path = { 0 };
 	cleanup_free char *full = NULL;
 	size_t len;
 
 	buf_init(&path, PATH_MAX_LEN);
-	buf_adds(&path, s3->address.path);
-	if (key || s3->address.in_host)
+	buf_adds(&path, place->address.path);
+	if (key || place->address.in_host)
 		buf_addc(&path, '/');
 	if (key) {
 		full = s3_full_key(s3, key);
@@ -88,19 +94,22 @@ char *call_path(const struct s3 *s3, const char *key)
 	return buf_take(&path);
 }
 
-struct sign_keys call_keys(const struct s3 *s3)
+struct sign_keys call_keys(const struct s3 *s3, const struct place *place, const struct keys *keys)
 {
-	return (struct sign_keys){ .accesskey = s3->keys->accesskey,
-		                   .secretkey = s3->keys->secretkey,
-		                   .sessiontoken = s3->keys->sessiontoken,
-		                   .region = s3->o.region,
+	return (struct sign_keys){ .accesskey = keys->accesskey,
+		                   .secretkey = keys->secretkey,
+		                   .sessiontoken = keys->sessiontoken,
+		                   .region = place->region,
 		                   .service = "s3",
-		                   .seconds = clock_host_now(s3->host) / CLOCK_SECOND };
+		                   .seconds = s3_now(s3) / CLOCK_SECOND };
 }
 
 static int build_path(struct call *c, struct stow_error *err)
 {
-	c->path = call_path(c->s3, c->key);
+	if (!c->place)
+		c->place = s3_place(c->s3);
+	if (!c->path)
+		c->path = call_path(c->s3, c->place, c->key);
 	return c->path ? STOW_OK : error_nomem(err, c->where);
 }
 
@@ -116,6 +125,19 @@ static int build_query(struct call *c, struct stow_error *err)
 	return c->query_text ? STOW_OK : error_nomem(err, c->where);
 }
 
+static bool goes_unsigned(const struct call *c)
+{
+	switch (c->s3->attributes.unsigned_payload) {
+	case ATTRIBUTES_ON:
+		return c->part;
+	case ATTRIBUTES_OFF:
+		return false;
+	case ATTRIBUTES_AUTO:
+		break;
+	}
+	return c->part && c->place->address.tls;
+}
+
 static void build_payload(struct call *c)
 {
 	uint8_t sum[32];
@@ -124,12 +146,28 @@ static void build_payload(struct call *c)
 		text_hex(c->payload, c->sha256, 32);
 	} else if (c->body_len == 0) {
 		text_copy(c->payload, sizeof(c->payload), EMPTY_SHA256);
-	} else if (c->part && c->s3->address.tls) {
+	} else if (goes_unsigned(c)) {
 		text_copy(c->payload, sizeof(c->payload), SIGN_UNSIGNED);
 	} else {
 		hash_sha256(c->body, c->body_len, sum);
 		text_hex(c->payload, sum, sizeof(sum));
 	}
+}
+
+/* Asked for by the option, or by the store. */
+static int build_md5(struct call *c, struct stow_error *err)
+{
+	enum attributes_choice choice = c->s3->attributes.md5;
+	uint8_t sum[16];
+
+	if (!c->bytes || choice == ATTRIBUTES_OFF ||
+	    (choice == ATTRIBUTES_AUTO && !s3_has_learned(c->s3, S3_LEARNED_MD5)))
+		return STOW_OK;
+	if (!hash_md5(c->body ? c->body : "", c->body_len, sum))
+		return error_set(err, STOW_ENOTSUP, c->where,
+		                 "the store wants Content-MD5, which this OpenSSL does not do");
+	text_base64(c->md5, sum, sizeof(sum));
+	return STOW_OK;
 }
 
 static int check_headers(const struct call *c, struct stow_error *err)
@@ -143,16 +181,19 @@ static int check_headers(const struct call *c, struct stow_error *err)
 	return STOW_OK;
 }
 
+/* What does not change from one attempt to the next, unless an answer has corrected it. */
 static int build(struct call *c, struct stow_error *err)
 {
 	int r = check_headers(c, err);
 
 	if (r == STOW_OK)
 		r = build_path(c, err);
-	if (r == STOW_OK)
+	if (r == STOW_OK && !c->query_text)
 		r = build_query(c, err);
-	if (r == STOW_OK)
+	if (r == STOW_OK && !c->payload[0])
 		build_payload(c);
+	if (r == STOW_OK && !c->md5[0])
+		r = build_md5(c, err);
 	return r;
 }
 
@@ -170,13 +211,16 @@ static int header_lines(struct call *c, struct buf *text, size_t *ret_n, struct 
 {
 	struct sign_pair pairs[SIGN_HEADERS_MAX];
 	char date[SIGN_DATE_LEN + 1];
-	struct sign_keys keys = call_keys(c->s3);
+	struct sign_keys keys = call_keys(c->s3, c->place, c->keys);
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->n_headers; i++)
 		pairs[n++] = c->headers[i];
+	n += attributes_headers(&c->s3->attributes, c->attributes, pairs + n);
 	sign_date(keys.seconds, date);
-	pairs[n++] = (struct sign_pair){ "host", c->s3->address.host };
+	if (c->md5[0])
+		pairs[n++] = (struct sign_pair){ "content-md5", c->md5 };
+	pairs[n++] = (struct sign_pair){ "host", c->place->address.host };
 	pairs[n++] = (struct sign_pair){ "x-amz-content-sha256", c->payload };
 	pairs[n++] = (struct sign_pair){ "x-amz-date", date };
 	if (keys.sessiontoken)
@@ -202,28 +246,21 @@ static int header_lines(struct call *c, struct buf *text, size_t *ret_n, struct 
 	                                               "the request's header is too long");
 }
 
-static int attempt(struct call *c, const struct stow_op *op, struct stow_error *err)
+static int take_keys(struct call *c, const struct stow_op *op, struct stow_error *err)
 {
-	const char *lines[SIGN_HEADERS_MAX + 2] = { NULL }, *p;
-	cleanup_buf struct buf text = { 0 }, url = { 0 };
-	size_t n = 0;
-	int r = STOW_OK;
+	keys_unref(take(c->keys));
+	return credentials_get(c->s3->credentials, op, &c->keys, err);
+}
 
-	buf_init(&text, (size_t)64 << 10);
+static int send(struct call *c, const struct stow_op *op, const char *const *lines,
+                struct stow_error *err)
+{
+	cleanup_buf struct buf url = { 0 };
+
 	buf_init(&url, (size_t)64 << 10);
-	if (!c->path)
-		r = build(c, err);
-	if (r == STOW_OK)
-		r = header_lines(c, &text, &n, err);
-	if (r != STOW_OK)
-		return r;
-	p = buf_text(&text);
-	for (size_t i = 0; i < n; i++, p += strlen(p) + 1)
-		lines[i] = p;
-	if (buf_addf(&url, "%s%s%s%s", c->s3->address.base, c->path, c->query_text[0] ? "?" : "",
+	if (buf_addf(&url, "%s%s%s%s", c->place->address.base, c->path, c->query_text[0] ? "?" : "",
 	             c->query_text) != STOW_OK)
 		return error_nomem(err, c->where);
-	c->attempts++;
 	clock_op_count(op, 1);
 	return http_request_start(c->s3->http, c->waiter,
 	                          &(struct http_exchange){ .method = c->method,
@@ -235,19 +272,40 @@ static int attempt(struct call *c, const struct stow_op *op, struct stow_error *
 	                                                   .ring = c->ring,
 	                                                   .answer_cap = c->answer_cap,
 	                                                   .progress = c->progress,
+	                                                   .fresh = c->fresh,
 	                                                   .ended = c->ended,
 	                                                   .ended_arg = c->ended_arg },
 	                          &c->http, err);
 }
 
+static int attempt(struct call *c, const struct stow_op *op, struct stow_error *err)
+{
+	const char *lines[SIGN_HEADERS_MAX + 2] = { NULL }, *p;
+	cleanup_buf struct buf text = { 0 };
+	size_t n = 0;
+	int r = take_keys(c, op, err);
+
+	buf_init(&text, (size_t)64 << 10);
+	if (r == STOW_OK)
+		r = build(c, err);
+	if (r == STOW_OK)
+		r = header_lines(c, &text, &n, err);
+	if (r != STOW_OK)
+		return r;
+	p = buf_text(&text);
+	for (size_t i = 0; i < n; i++, p += strlen(p) + 1)
+		lines[i] = p;
+	return send(c, op, lines, err);
+}
+
 /* ---- retries ---- */
 
-int64_t call_backoff(unsigned attempts, const struct stow_error *e)
+static int64_t backoff(unsigned failures, const struct stow_error *e)
 {
 	int64_t most = e->status == STOW_EBUSY ? BACKOFF_BUSY : BACKOFF_FIRST, asked;
 	uint32_t random = 0;
 
-	for (unsigned i = 1; i < attempts && most < BACKOFF_MOST; i++)
+	for (unsigned i = 1; i < failures && most < BACKOFF_MOST; i++)
 		most *= 2;
 	if (most > BACKOFF_MOST)
 		most = BACKOFF_MOST;
@@ -257,6 +315,28 @@ int64_t call_backoff(unsigned attempts, const struct stow_error *e)
 	if (asked > RETRY_AFTER_MOST)
 		asked = RETRY_AFTER_MOST;
 	return most > asked ? most : asked;
+}
+
+bool call_may_retry(const struct call *c, const struct stow_op *op, unsigned failures,
+                    int64_t began_ns, int64_t *ret_delay, unsigned *ret_paid)
+{
+	bool throttled = answer_is_throttle(c);
+
+	*ret_paid = 0;
+	if (!(c->error.flags & STOW_ERROR_RETRYABLE))
+		return false;
+	/* Who asks to slow down is there: it is worth more patience, in ever longer pauses. */
+	if ((int64_t)failures > c->s3->o.maxretries &&
+	    !(throttled && c->s3->o.maxretries > 0 &&
+	      clock_monotonic() - began_ns < THROTTLED_MOST))
+		return false;
+	*ret_delay = backoff(failures, &c->error);
+	if (clock_op_left(op, INT64_MAX) <= *ret_delay)
+		return false; /* the cause says more than "too late" would */
+	if (throttled)
+		return true;
+	*ret_paid = 1;
+	return pace_pay(&c->s3->pace);
 }
 
 static void finish(struct call *c, int status)
@@ -284,37 +364,77 @@ static int describe_transport(struct call *c, const struct stow_error *e)
 	char subject[300];
 
 	error_set(&c->error, e->status, c->where, "%s at %s: %s",
-	          answer_subject(c, subject, sizeof(subject)), c->s3->address.base, e->message);
+	          answer_subject(c, subject, sizeof(subject)), c->place->address.base, e->message);
 	error_flag(&c->error, e->flags);
 	return e->status;
+}
+
+/* A connection that was kept for long may be dead: that is no failure of the store's. */
+static bool was_stale(struct call *c)
+{
+	if (c->fresh || !http_request_stale(c->http))
+		return false;
+	c->fresh = true;
+	return true;
+}
+
+static void again(struct call *c, int64_t due)
+{
+	http_request_free(take(c->http));
+	c->turn = false;
+	c->due = due;
 }
 
 static void settle(struct call *c, const struct stow_op *op)
 {
 	struct stow_error e = { 0 };
-	int64_t delay, now = clock_monotonic();
+	int64_t delay = 0, now = clock_monotonic();
+	unsigned paid = 0;
 	int r = http_request_result(c->http, &e);
 
+	metrics_request(c, true);
 	if (r != STOW_OK)
 		r = describe_transport(c, &e);
 	else
 		r = answer_judge(c, &c->error);
 	if (c->write && in_the_dark(c, r))
 		c->maybe = true;
-	if (r == STOW_OK || !(c->error.flags & STOW_ERROR_RETRYABLE) || c->one_attempt ||
-	    (int64_t)c->attempts > c->s3->o.maxretries) {
+	if (r == STOW_OK) {
+		pace_earn(&c->s3->pace, c->paid);
 		finish(c, r);
 		return;
 	}
-	delay = call_backoff(c->attempts, &c->error);
-	if (clock_op_left(op, INT64_MAX) <= delay) {
-		finish(c, r); /* the cause says more than "too late" would */
+	if (was_stale(c) || correct_call(c)) {
+		again(c, now);
 		return;
 	}
+	c->attempts++;
+	if (answer_is_throttle(c))
+		metrics_throttle(c);
+	if (c->one_attempt ||
+	    !call_may_retry(c, op, c->attempts, c->began, &delay, &paid)) {
+		finish(c, r);
+		return;
+	}
+	c->paid += paid;
+	metrics_retry(c);
 	log_line(c->s3->host, STOW_LOG_INFO, "s3", "%s, attempt %u, again in %lld ms: %s", c->where,
 	         c->attempts, (long long)(delay / CLOCK_MILLISECOND), c->error.message);
-	http_request_free(take(c->http));
-	c->due = now + delay;
+	again(c, now + delay);
+}
+
+/* The operator's limit on the rate of requests holds for each attempt. */
+static bool has_turn(struct call *c, int64_t now)
+{
+	if (c->began == 0)
+		c->began = now;
+	if (now < c->due)
+		return false;
+	if (!c->turn) {
+		c->turn = true;
+		c->due = pace_turn(&c->s3->pace, now);
+	}
+	return now >= c->due;
 }
 
 bool call_poll(struct call *c, const struct stow_op *op)
@@ -329,13 +449,15 @@ bool call_poll(struct call *c, const struct stow_op *op)
 	}
 	r = clock_op_check(op, c->where, &c->error);
 	if (r != STOW_OK) {
-		if (c->http)
+		if (c->http) {
 			c->maybe = true;
+			metrics_request(c, false);
+		}
 		http_request_free(take(c->http));
 		finish(c, r);
 		return true;
 	}
-	if (c->http || clock_monotonic() < c->due)
+	if (c->http || !has_turn(c, clock_monotonic()))
 		return false;
 	r = attempt(c, op, &c->error);
 	if (r != STOW_OK)

@@ -20,7 +20,7 @@
 #include "driver/s3/sign.h"
 #include "driver/s3/xml.h"
 
-#define CALL_PAIRS 8
+#define CALL_PAIRS 12
 
 struct call {
 	struct s3 *s3;
@@ -32,6 +32,8 @@ struct call {
 	const void *body;
 	size_t body_len;
 	const uint8_t *sha256; /* of the body, if the caller has it */
+	unsigned attributes;   /* ATTRIBUTES_*: what goes with it by the options */
+	bool bytes;            /* its body is of an object: Content-MD5 goes with it on demand */
 	bool part;             /* a part of an object: over TLS it goes without its hash */
 	bool write;            /* an unknown outcome of it is STOW_ERROR_MAYBE */
 	bool create;           /* 412 is STOW_EEXIST, else STOW_ECHANGED */
@@ -49,13 +51,20 @@ struct call {
 	/* its course */
 	struct http_waiter *waiter;
 	bool own_waiter;
-	char *path, *query_text, payload[72];
+	struct place *place; /* of the last attempt, like the keys */
+	struct keys *keys;
+	char *path, *query_text, payload[72], md5[28];
 	struct http_request *http; /* the last attempt; after the end its answer */
 	int64_t due;               /* when the next attempt may start */
-	unsigned attempts;
+	int64_t began;         /* the first one */
+	unsigned attempts;     /* which failed for want of the store, or are under way */
+	unsigned paid;         /* of them, by the purse */
+	unsigned corrected;    /* by what an answer taught: CORRECT_* */
+	bool turn, fresh;      /* it has its turn; it wants a new connection */
 	int status; /* after the end */
 	bool finished, maybe;
 	char code[64];           /* the store's own error code, "" if none */
+	char region[PLACE_REGION_MAX]; /* that it says the bucket is in, likewise */
 	struct stow_error error; /* after the end, where status is not STOW_OK */
 };
 
@@ -74,14 +83,23 @@ bool call_poll(struct call *, const struct stow_op *);
 int call_run(struct call *, const struct stow_op *, struct stow_error *);
 /* Until when a waiter may sleep for it at most. */
 int64_t call_wake_time(const struct call *);
-/* How long to wait before attempt n + 1 after such an error. */
-int64_t call_backoff(unsigned attempts, const struct stow_error *);
+/* May what has failed so often since began_ns be tried again, and after how long a pause?  It is
+ * paid for then; *ret_paid is 1 or 0. */
+bool call_may_retry(const struct call *, const struct stow_op *, unsigned failures,
+                    int64_t began_ns, int64_t *ret_delay, unsigned *ret_paid);
 
 /* The path of a key at the bucket's address, encoded, to be freed; key NULL is the bucket itself.
  * NULL: out of memory. */
-char *call_path(const struct s3 *, const char *key);
-/* What to sign with now. */
-struct sign_keys call_keys(const struct s3 *);
+char *call_path(const struct s3 *, const struct place *, const char *key);
+/* What to sign with now, of keys that are held. */
+struct sign_keys call_keys(const struct s3 *, const struct place *, const struct keys *);
+
+/* correct.c */
+
+/* Does the failed answer teach what makes the same request succeed: the region, the clock, other
+ * keys, a hash that is wanted, the host of a redirect?  Each once a call; then it is true, and the
+ * request is ready to be sent again at once. */
+bool correct_call(struct call *);
 
 /* answer.c */
 
@@ -93,6 +111,8 @@ int answer_xml(struct call *, const char *root, struct xml **ret, struct stow_er
 int answer_stat(struct call *, struct stow_stat *ret, struct stow_error *);
 /* The ETag header; "" if it is missing or does not fit. */
 void answer_etag(struct call *, char ret[80]);
+/* Did the answer ask to slow down? */
+bool answer_is_throttle(const struct call *);
 /* "bucket b, key k" for messages. */
 const char *answer_subject(const struct call *, char *buf, size_t cap);
 

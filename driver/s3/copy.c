@@ -42,6 +42,7 @@ int describe_copy(struct call *c, struct s3 *s3, const char *from, const char *f
                   struct stow_error *err)
 {
 	call_init(c, s3, "s3.copy", "PUT", to);
+	c->attributes = ATTRIBUTES_MADE | ATTRIBUTES_KEY | ATTRIBUTES_SOURCE;
 	call_header(c, "x-amz-copy-source", source);
 	call_header(c, "x-amz-copy-source-if-match", from_if_match);
 	if (put && put->content_type) {

@@ -1,184 +1,202 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * credentials.h: the chain of sources.
- * It must not send requests.
+ * credentials.h: one set of keys at a time, and who fetches the next.
+ * It must not know how a source comes by keys.
  */
 #include "driver/s3/credentials.h"
 
-#include <stdbool.h>
-#include <string.h>
+#include <stdlib.h>
 
-#include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/error.h"
-#include "common/text.h"
-#include "driver/s3/profile.h"
+#include "common/log.h"
+#include "common/thread.h"
 
 #define WHERE "s3.credentials"
-#define VALUE_MAX ((size_t)16 << 10)
-#define PATH_LEN 4096
+#define AHEAD (300 * CLOCK_SECOND)      /* of the end, new ones are fetched */
+#define AGAIN_GOOD (30 * CLOCK_SECOND)  /* after a failure, while the old ones are good */
+#define AGAIN_BAD (CLOCK_SECOND)        /* and when they are not */
+#define LOOK (50 * CLOCK_MILLISECOND)
 
-static bool given(const char *text)
+struct credentials {
+	const struct stow_host *host;
+	struct http_client *http;
+	struct source *source;
+
+	struct mutex lock;
+	struct cond changed;
+	struct keys *keys;         /* NULL: none yet */
+	int64_t renew_ns;          /* wall clock: from then on new ones are fetched; 0: never */
+	int64_t not_before_ns;     /* CLOCK_MONOTONIC: after a failure */
+	bool fetching, refused;    /* refused: the store does not take these */
+	struct stow_error failure; /* of the last fetch */
+};
+
+int credentials_open(const struct source_settings *settings, const struct stow_host *host,
+                     struct http_client *http, struct credentials **ret, struct stow_error *err)
 {
-	return text && *text;
-}
-
-static int make(const char *accesskey, const char *secretkey, const char *token, struct keys **ret,
-                struct stow_error *err)
-{
-	*ret = keys_new(accesskey, secretkey, token, 0);
-	return *ret ? STOW_OK : error_nomem(err, WHERE);
-}
-
-static int half(const char *is, const char *is_not, struct stow_error *err)
-{
-	return error_set(err, STOW_EINVAL, WHERE, "%s is set, and %s is not", is, is_not);
-}
-
-static const char *variable(const struct credentials_sources *s, const char *name)
-{
-	const char *value = s->variable(s->arg, name);
-
-	return given(value) ? value : NULL;
-}
-
-/* STOW_ENOTFOUND where it has none; err is left alone then, here and below. */
-static int from_options(const struct credentials_sources *s, struct keys **ret,
-                        struct stow_error *err)
-{
-	if (!given(s->accesskey) && !given(s->secretkey))
-		return STOW_ENOTFOUND;
-	if (!given(s->secretkey))
-		return half("option accesskey", "option secretkey", err);
-	if (!given(s->accesskey))
-		return half("option secretkey", "option accesskey", err);
-	return make(s->accesskey, s->secretkey, s->sessiontoken, ret, err);
-}
-
-static int from_environment(const struct credentials_sources *s, struct keys **ret,
-                            struct stow_error *err)
-{
-	const char *accesskey = variable(s, "AWS_ACCESS_KEY_ID");
-	const char *secretkey = variable(s, "AWS_SECRET_ACCESS_KEY");
-
-	if (given(s->profile) || (!accesskey && !secretkey))
-		return STOW_ENOTFOUND;
-	if (!secretkey)
-		return half("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", err);
-	if (!accesskey)
-		return half("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", err);
-	return make(accesskey, secretkey, variable(s, "AWS_SESSION_TOKEN"), ret, err);
-}
-
-/* ---- profiles ---- */
-
-/* What a profile may say that is not done, so that nobody looks for the reason elsewhere. */
-static int other_ways(const struct profile_file *file, const char *name, struct stow_error *err)
-{
-	static const char *const keys[] = { "role_arn", "credential_process", "sso_session",
-		                            "sso_start_url", "web_identity_token_file" };
-	cleanup_buf struct buf value = { 0 };
-
-	buf_init(&value, VALUE_MAX);
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (profile_value(file, name, keys[i], &value))
-			return error_set(err, STOW_EINVAL, WHERE,
-			                 "%s: profile %s has %s, which is not supported",
-			                 file->path, name, keys[i]);
-	}
-	return STOW_ENOTFOUND;
-}
-
-static void wipe(struct buf *b)
-{
-	if (b->data)
-		explicit_bzero(b->data, b->cap);
-	buf_done(b);
-}
-
-static int read_profile(const struct profile_file *file, const char *name, struct keys **ret,
-                        struct stow_error *err)
-{
-	cleanup(wipe) struct buf accesskey = { 0 }, secretkey = { 0 }, token = { 0 };
-	bool has_access, has_secret;
-
-	buf_init(&accesskey, VALUE_MAX);
-	buf_init(&secretkey, VALUE_MAX);
-	buf_init(&token, VALUE_MAX);
-	has_access = profile_value(file, name, "aws_access_key_id", &accesskey);
-	has_secret = profile_value(file, name, "aws_secret_access_key", &secretkey);
-	(void)profile_value(file, name, "aws_session_token", &token);
-	if (buf_status(&accesskey) != STOW_OK || buf_status(&secretkey) != STOW_OK ||
-	    buf_status(&token) != STOW_OK)
-		return error_set(err, STOW_EINVAL, WHERE, "%s: profile %s: a value is too long",
-		                 file->path, name);
-	if (!has_access && !has_secret)
-		return other_ways(file, name, err);
-	if (!has_access || !has_secret)
-		return error_set(err, STOW_EINVAL, WHERE, "%s: profile %s has no %s", file->path,
-		                 name, has_access ? "aws_secret_access_key" : "aws_access_key_id");
-	return make(buf_text(&accesskey), buf_text(&secretkey), buf_text(&token), ret, err);
-}
-
-/* The path that a variable names, or one below the home folder; false where neither is known. */
-static bool path_of(const struct credentials_sources *s, const char *name, const char *below,
-                    char ret[PATH_LEN])
-{
-	const char *path = variable(s, name), *home = variable(s, "HOME");
-
-	if (path)
-		return text_copy(ret, PATH_LEN, path);
-	return home && text_format(ret, PATH_LEN, "%s/%s", home, below);
-}
-
-static int from_file(const struct credentials_sources *s, bool config, const char *name,
-                     bool *ret_seen, struct keys **ret, struct stow_error *err)
-{
-	struct profile_file file = { 0 };
-	struct stow_error fault = { 0 };
-	char path[PATH_LEN];
+	struct credentials *c = calloc(1, sizeof(*c));
 	int status;
 
-	if (!path_of(s, config ? "AWS_CONFIG_FILE" : "AWS_SHARED_CREDENTIALS_FILE",
-	             config ? ".aws/config" : ".aws/credentials", path))
-		return STOW_ENOTFOUND;
-	status = profile_open(&file, path, config, &fault);
-	if (status == STOW_ENOTFOUND)
+	if (!c)
+		return error_nomem(err, WHERE);
+	c->host = host;
+	c->http = http;
+	if (mutex_init(&c->lock) != 0) {
+		free(c);
+		return error_nomem(err, WHERE);
+	}
+	if (cond_init(&c->changed) != 0) {
+		mutex_done(&c->lock);
+		free(c);
+		return error_nomem(err, WHERE);
+	}
+	status = source_find(settings, &c->source, err);
+	if (status != STOW_OK) {
+		credentials_close(c);
 		return status;
-	if (status != STOW_OK)
-		return error_copy(err, &fault);
-	*ret_seen = *ret_seen || profile_exists(&file, name);
-	status = read_profile(&file, name, ret, err);
-	profile_close(&file);
-	return status;
+	}
+	*ret = c;
+	return STOW_OK;
 }
 
-static int from_profile(const struct credentials_sources *s, struct keys **ret,
+void credentials_close(struct credentials *c)
+{
+	if (!c)
+		return;
+	source_free(c->source);
+	keys_unref(c->keys);
+	cond_done(&c->changed);
+	mutex_done(&c->lock);
+	free(c);
+}
+
+/* ---- which keys serve ---- */
+
+static bool good_locked(const struct credentials *c, int64_t now)
+{
+	return c->keys && !c->refused && (c->keys->expires_ns == 0 || now < c->keys->expires_ns);
+}
+
+/* Is it time for new ones? */
+static bool due_locked(const struct credentials *c, int64_t now)
+{
+	if (!good_locked(c, now))
+		return true;
+	return c->renew_ns && now >= c->renew_ns && clock_monotonic() >= c->not_before_ns;
+}
+
+static void install_locked(struct credentials *c, struct keys *keys, int64_t now)
+{
+	int64_t life = keys->expires_ns - now;
+
+	keys_unref(c->keys);
+	c->keys = keys;
+	c->refused = false;
+	c->not_before_ns = 0;
+	c->renew_ns = 0;
+	if (keys->expires_ns)
+		c->renew_ns = keys->expires_ns - (life / 4 < AHEAD ? life / 4 : AHEAD);
+}
+
+/* One fetch, without the lock meanwhile. */
+static int fetch_locked(struct credentials *c, const struct stow_op *op, int64_t now,
+                        struct stow_error *err) REQUIRES(&c->lock);
+static int fetch_locked(struct credentials *c, const struct stow_op *op, int64_t now,
                         struct stow_error *err)
 {
-	const char *asked = given(s->profile) ? s->profile : variable(s, "AWS_PROFILE");
-	const char *name = asked ? asked : "default";
-	bool seen = false;
-	int status = from_file(s, false, name, &seen, ret, err);
+	struct stow_error e = { 0 };
+	struct keys *keys = NULL;
+	int status;
 
-	if (status == STOW_ENOTFOUND)
-		status = from_file(s, true, name, &seen, ret, err);
-	if (status == STOW_ENOTFOUND && asked)
-		return error_set(err, STOW_EINVAL, WHERE,
-		                 seen ? "profile %s has no keys" : "there is no profile %s", asked);
+	c->fetching = true;
+	mutex_unlock(&c->lock);
+	status = source_fetch(c->source, c->http, op, now, &keys, &e);
+	if (status == STOW_OK && keys->expires_ns && keys->expires_ns <= now) {
+		status = error_set(&e, STOW_EDENIED, WHERE, "the keys that came have expired");
+		keys_unref(keys);
+	}
+	mutex_lock(&c->lock);
+	c->fetching = false;
+	cond_broadcast(&c->changed);
+	if (status == STOW_OK) {
+		install_locked(c, keys, now);
+		return STOW_OK;
+	}
+	c->failure = e;
+	/* that one caller had no time left says nothing to the others */
+	if (status != STOW_ECANCELED && status != STOW_ETIMEOUT)
+		c->not_before_ns = clock_monotonic() +
+		                   (good_locked(c, now) ? AGAIN_GOOD : AGAIN_BAD);
+	if (!good_locked(c, now))
+		return error_copy(err, &e);
+	log_line(c->host, STOW_LOG_WARNING, "s3",
+	         "keys could not be renewed, those from before serve on: %s", e.message);
+	return STOW_OK;
+}
+
+/* Waits for whoever fetches. */
+static int wait_locked(struct credentials *c, const struct stow_op *op, struct stow_error *err)
+	REQUIRES(&c->lock);
+static int wait_locked(struct credentials *c, const struct stow_op *op, struct stow_error *err)
+{
+	while (c->fetching) {
+		int status = clock_op_check(op, WHERE, err);
+
+		if (status != STOW_OK)
+			return status;
+		(void)cond_wait_until(&c->changed, &c->lock, clock_monotonic() + LOOK);
+	}
+	return STOW_OK;
+}
+
+static int get_locked(struct credentials *c, const struct stow_op *op, struct keys **ret,
+                      struct stow_error *err) REQUIRES(&c->lock);
+static int get_locked(struct credentials *c, const struct stow_op *op, struct keys **ret,
+                      struct stow_error *err)
+{
+	for (;;) {
+		int64_t now = clock_host_now(c->host);
+		int status;
+
+		if (!due_locked(c, now) || (c->fetching && good_locked(c, now)))
+			break;
+		if (c->fetching) {
+			status = wait_locked(c, op, err);
+			if (status != STOW_OK)
+				return status;
+			continue;
+		}
+		if (!good_locked(c, now) && clock_monotonic() < c->not_before_ns)
+			return error_copy(err, &c->failure);
+		status = fetch_locked(c, op, now, err);
+		if (status != STOW_OK)
+			return status;
+		break;
+	}
+	*ret = keys_ref(c->keys);
+	return STOW_OK;
+}
+
+int credentials_get(struct credentials *c, const struct stow_op *op, struct keys **ret,
+                    struct stow_error *err)
+{
+	int status;
+
+	mutex_lock(&c->lock);
+	status = get_locked(c, op, ret, err);
+	mutex_unlock(&c->lock);
 	return status;
 }
 
-int credentials_find(const struct credentials_sources *s, struct keys **ret, struct stow_error *err)
+bool credentials_refused(struct credentials *c, const struct keys *keys)
 {
-	int status = from_options(s, ret, err);
+	bool others;
 
-	if (status == STOW_ENOTFOUND)
-		status = from_environment(s, ret, err);
-	if (status == STOW_ENOTFOUND)
-		status = from_profile(s, ret, err);
-	if (status != STOW_ENOTFOUND)
-		return status;
-	return error_set(err, STOW_EINVAL, WHERE,
-	                 "no keys: neither options accesskey and secretkey, nor AWS_ACCESS_KEY_ID "
-	                 "and AWS_SECRET_ACCESS_KEY, nor a profile \"default\" in ~/.aws");
+	mutex_lock(&c->lock);
+	others = source_renews(c->source);
+	if (others && c->keys == keys)
+		c->refused = true;
+	mutex_unlock(&c->lock);
+	return others;
 }

@@ -1,29 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where keys come from, first come, first served:
+ * The keys of an instance.  They come from the first of these that is set:
  *
  *   1. the options accesskey and secretkey, with sessiontoken;
- *   2. AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, unless awsprofile is set;
- *   3. a profile of the shared files: awsprofile, else AWS_PROFILE, else "default", of the file that
- *      AWS_SHARED_CREDENTIALS_FILE names (~/.aws/credentials) or AWS_CONFIG_FILE (~/.aws/config).
+ *   2. AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN;
+ *   3. AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN: the role, for whom the token speaks;
+ *   4. a profile of the shared files (source-profile.c): awsprofile, else AWS_PROFILE, else
+ *      "default", of the file that AWS_SHARED_CREDENTIALS_FILE names (~/.aws/credentials) or
+ *      AWS_CONFIG_FILE (~/.aws/config);
+ *   5. AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI: the container's endpoint;
+ *   6. the instance metadata service, unless AWS_EC2_METADATA_DISABLED is true.
  *
- * They are read when an instance is opened.  It promises that no error shows a key, and that one
- * which finds nothing says where it looked.  It must not know what is signed.
+ * Option awsprofile takes 2 and 3 out.  What is set and does not work is an error: no other way is
+ * tried then, since it might lead to the rights of somebody else.
+ *
+ * It promises: opening makes no request; keys that expire are fetched anew ahead of that, by one
+ * caller for all; where that fails, the old ones serve as long as they live; no error shows a key.
+ * It must not know what is signed.
  */
 #ifndef DRIVER_S3_CREDENTIALS_H
 #define DRIVER_S3_CREDENTIALS_H
 
-#include <stowage/types.h>
+#include "driver/s3/source.h"
 
-#include "driver/s3/keys.h"
+struct credentials;
 
-struct credentials_sources {
-	const char *accesskey, *secretkey, *sessiontoken, *profile; /* options; NULL where unset */
-	const char *(*variable)(void *arg, const char *name);       /* of the environment */
-	void *arg;
-};
-
-/* STOW_EINVAL with a line where there are none, or half of a pair. */
-int credentials_find(const struct credentials_sources *, struct keys **ret, struct stow_error *);
+/* STOW_EINVAL with a line where there are none, or half of a pair.  The client is the caller's and
+ * outlives it; host may be NULL. */
+int credentials_open(const struct source_settings *, const struct stow_host *,
+                     struct http_client *, struct credentials **ret, struct stow_error *);
+void credentials_close(struct credentials *); /* takes NULL */
+/* A reference to keys that are good now.  Blocks where they must be fetched first. */
+int credentials_get(struct credentials *, const struct stow_op *, struct keys **ret,
+                    struct stow_error *);
+/* The store has refused these as expired or unknown.  True where others may be had: the next
+ * credentials_get fetches them, unless somebody has already. */
+bool credentials_refused(struct credentials *, const struct keys *);
 
 #endif

@@ -12,7 +12,6 @@
 #include "common/log.h"
 #include "common/option.h"
 #include "common/text.h"
-#include "driver/s3/credentials.h"
 #include "driver/s3/park.h"
 #include "driver/s3/presign.h"
 #include "driver/s3/probe.h"
@@ -24,7 +23,7 @@
 
 static const struct stow_option options[] = {
 	{ "accesskey", STOW_OPTION_STRING, 0, NULL,
-	  "access key id; unset: from AWS_ACCESS_KEY_ID, else from a profile" },
+	  "access key id; unset: keys of the environment, a profile, a role" },
 	{ "secretkey", STOW_OPTION_STRING, STOW_OPTION_SECRET | STOW_OPTION_DERIVE, NULL,
 	  "secret access key" },
 	{ "sessiontoken", STOW_OPTION_STRING, STOW_OPTION_SECRET, NULL,
@@ -54,9 +53,21 @@ static const struct stow_option options[] = {
 	  "parts copied side by side, 1 or more; maxconnections bounds it too" },
 	{ "multipartcopythresholdsize", STOW_OPTION_SIZE, 0, "32M",
 	  "larger objects are copied in parts, at most 5G" },
+	{ "storageclass", STOW_OPTION_STRING, 0, NULL,
+	  "class of new objects; unset or none: the bucket's" },
+	{ "objectacl", STOW_OPTION_STRING, 0, NULL, "canned ACL of new objects; unset: none is sent" },
+	{ "encrypt", STOW_OPTION_BOOL, 0, "no", "the store encrypts new objects, with its own keys" },
+	{ "keyid", STOW_OPTION_STRING, 0, NULL, "with encrypt: the KMS key instead" },
+	{ "ssecustomerkey", STOW_OPTION_STRING, STOW_OPTION_SECRET, NULL,
+	  "32 octets in base64 that the store encrypts all objects with (SSE-C)" },
+	{ "contentmd5", STOW_OPTION_STRING, 0, "auto",
+	  "Content-MD5 with every body; auto: once the store asks for it" },
+	{ "unsignedpayload", STOW_OPTION_STRING, 0, "auto",
+	  "parts of uploads go without their SHA-256; auto: over TLS" },
 	{ "memory", STOW_OPTION_SIZE, 0, "256M",
 	  "for all buffers of reads and writes, at least four times chunksize" },
 	{ "maxretries", STOW_OPTION_COUNT, 0, "5", "further attempts after a failure" },
+	{ "requestrate", STOW_OPTION_COUNT, 0, "0", "requests a second at most; 0: no limit" },
 	{ "connecttimeout", STOW_OPTION_TIME, 0, "5s", "for a connection, up to 1h" },
 	{ "readtimeout", STOW_OPTION_TIME, 0, "60s",
 	  "gives up when no byte moved for so long, up to 1h" },
@@ -94,6 +105,14 @@ static const struct option_slot slots[] = {
 	SLOT(multipartcopychunksize),
 	SLOT(multipartcopymaxconcurrency),
 	SLOT(multipartcopythresholdsize),
+	SLOT(storageclass),
+	SLOT(objectacl),
+	SLOT(encrypt),
+	SLOT(keyid),
+	SLOT(ssecustomerkey),
+	SLOT(contentmd5),
+	SLOT(unsignedpayload),
+	SLOT(requestrate),
 	SLOT(memory),
 	SLOT(maxretries),
 	SLOT(connecttimeout),
@@ -158,6 +177,8 @@ static int check_bounds(const struct s3_options *o, struct stow_error *err)
 		return out_of_bounds("iothreads", "1 to 64", err);
 	if (o->maxretries > 100)
 		return out_of_bounds("maxretries", "at most 100", err);
+	if (o->requestrate > 1000000)
+		return out_of_bounds("requestrate", "at most 1000000", err);
 	return STOW_OK;
 }
 
@@ -172,9 +193,8 @@ static int check_options(struct s3_options *o, struct stow_error *err)
 		if (!o->region)
 			return error_nomem(err, "s3.open");
 	}
-	for (const char *p = o->region ? o->region : ""; *p; p++)
-		if ((unsigned char)*p <= ' ' || *p == '/' || *p == 0x7f)
-			return out_of_bounds("region", "a region's name such as eu-west-1", err);
+	if (o->region && !place_is_region(o->region))
+		return out_of_bounds("region", "a region's name such as eu-west-1", err);
 	return check_bounds(o, err);
 }
 
@@ -186,21 +206,24 @@ static const char *variable(void *arg, const char *name)
 
 static int set_keys(struct s3 *s3, struct stow_error *err)
 {
-	const struct credentials_sources sources = { .accesskey = s3->o.accesskey,
-		                                     .secretkey = s3->o.secretkey,
-		                                     .sessiontoken = s3->o.sessiontoken,
-		                                     .profile = s3->o.awsprofile,
-		                                     .variable = variable };
+	const struct source_settings settings = { .accesskey = s3->o.accesskey,
+		                                  .secretkey = s3->o.secretkey,
+		                                  .sessiontoken = s3->o.sessiontoken,
+		                                  .profile = s3->o.awsprofile,
+		                                  .region = s3->o.region,
+		                                  .fips = s3->o.usefipsendpoint,
+		                                  .variable = variable };
 
-	return credentials_find(&sources, &s3->keys, err);
+	return credentials_open(&settings, s3->host, s3->http, &s3->credentials, err);
 }
 
-static int set_address(struct s3 *s3, struct stow_error *err)
+static int make_place(const struct s3 *s3, const char *region, struct place **ret,
+                      struct stow_error *err)
 {
 	const struct s3_options *o = &s3->o;
 	struct address_options a = {
 		.endpoint = o->regionendpoint,
-		.region = o->region,
+		.region = region,
 		.bucket = o->bucket,
 		.secure = o->secure,
 		.dualstack = o->usedualstack,
@@ -215,8 +238,80 @@ static int set_address(struct s3 *s3, struct stow_error *err)
 		a.style = path ? ADDRESS_PATH : ADDRESS_HOST;
 	else
 		return out_of_bounds("forcepathstyle", "yes, no or auto", err);
-	return address_make(&s3->address, &a, err);
+	return place_make(&a, ret, err);
 }
+
+static int set_attributes(struct s3 *s3, struct stow_error *err)
+{
+	const struct s3_options *o = &s3->o;
+	const struct address *a = &s3->place->address;
+	const struct attributes_options given = {
+		.storageclass = o->storageclass,
+		.objectacl = o->objectacl,
+		.keyid = o->keyid,
+		.ssecustomerkey = o->ssecustomerkey,
+		.contentmd5 = o->contentmd5,
+		.unsignedpayload = o->unsignedpayload,
+		.encrypt = o->encrypt,
+		.private = a->tls || address_is_loopback(a->host),
+	};
+
+	return attributes_make(&s3->attributes, &given, err);
+}
+
+/* ---- what answers teach ---- */
+
+struct place *s3_place(struct s3 *s3)
+{
+	struct place *place;
+
+	mutex_lock(&s3->lock);
+	place = place_ref(s3->place);
+	mutex_unlock(&s3->lock);
+	return place;
+}
+
+int s3_learn_region(struct s3 *s3, const struct place *from, const char *region,
+                    struct stow_error *err)
+{
+	struct place *place = NULL;
+	bool is_news;
+	int r = make_place(s3, region, &place, err);
+
+	if (r != STOW_OK)
+		return r;
+	mutex_lock(&s3->lock);
+	is_news = strcmp(s3->place->region, region) != 0;
+	if (is_news) {
+		place_unref(s3->place);
+		s3->place = place_ref(place);
+	}
+	mutex_unlock(&s3->lock);
+	place_unref(place);
+	if (is_news)
+		log_line(s3->host, STOW_LOG_WARNING, "s3",
+		         "bucket %s is in region %s, not %s: going on there; option region should "
+		         "say so",
+		         s3->o.bucket, region, from->region);
+	return STOW_OK;
+}
+
+int64_t s3_now(const struct s3 *s3)
+{
+	return clock_host_now(s3->host) + __atomic_load_n(&s3->skew_ns, __ATOMIC_RELAXED);
+}
+
+bool s3_has_learned(const struct s3 *s3, uint32_t what)
+{
+	return (__atomic_load_n(&s3->learned, __ATOMIC_RELAXED) & what) != 0;
+}
+
+bool s3_learn(struct s3 *s3, uint32_t what)
+{
+	return (__atomic_fetch_or(&s3->learned, what, __ATOMIC_RELAXED) & what) == 0;
+}
+
+/* ---- beginning and end ---- */
 
 /* As Distribution makes keys: no slash at the start, one behind the root. */
 static int set_root(struct s3 *s3, struct stow_error *err)
@@ -267,12 +362,58 @@ static void s3_close(void *self)
 	if (!s3)
 		return;
 	http_client_close(s3->http);
+	credentials_close(s3->credentials);
 	budget_done(&s3->budget);
+	pace_done(&s3->pace);
+	attributes_done(&s3->attributes);
+	place_unref(s3->place);
 	option_free(options, slots, &s3->o);
-	keys_unref(s3->keys);
-	address_done(&s3->address);
+	if (s3->inited)
+		mutex_done(&s3->lock);
 	free(s3->root);
 	free(s3);
+}
+
+static int set_lock(struct s3 *s3, struct stow_error *err)
+{
+	if (mutex_init(&s3->lock) != 0)
+		return error_nomem(err, "s3.open");
+	s3->inited = true;
+	return STOW_OK;
+}
+
+static int set_all(struct s3 *s3, struct stow_error *err)
+{
+	int r = set_lock(s3, err);
+
+	if (r == STOW_OK)
+		r = check_options(&s3->o, err);
+	if (r == STOW_OK)
+		r = make_place(s3, s3->o.region, &s3->place, err);
+	if (r == STOW_OK)
+		r = set_attributes(s3, err);
+	if (r == STOW_OK)
+		r = presign_check(s3, err);
+	if (r == STOW_OK)
+		r = set_root(s3, err);
+	if (r == STOW_OK)
+		r = budget_init(&s3->budget, (size_t)s3->o.memory, err);
+	if (r == STOW_OK)
+		r = pace_init(&s3->pace, s3->o.requestrate, err);
+	if (r == STOW_OK)
+		r = set_http(s3, err);
+	return r == STOW_OK ? set_keys(s3, err) : r;
+}
+
+static void warn(const struct s3 *s3)
+{
+	if (s3->o.skipverify && s3->place->address.tls)
+		log_line(s3->host, STOW_LOG_WARNING, "s3",
+		         "skipverify = yes: any certificate is taken for %s",
+		         s3->place->address.base);
+	if (s3->o.keyid && s3->o.keyid[0] && !s3->o.encrypt)
+		log_line(s3->host, STOW_LOG_WARNING, "s3",
+		         "keyid is set, but encrypt is not: it has no effect");
 }
 
 static int s3_open(const struct stow_host *host, const struct stow_kv *pairs, size_t n,
@@ -286,26 +427,12 @@ static int s3_open(const struct stow_host *host, const struct stow_kv *pairs, si
 	s3->host = host;
 	r = option_load(options, slots, pairs, n, &s3->o, "s3.open", err);
 	if (r == STOW_OK)
-		r = check_options(&s3->o, err);
-	if (r == STOW_OK)
-		r = set_keys(s3, err);
-	if (r == STOW_OK)
-		r = set_address(s3, err);
-	if (r == STOW_OK)
-		r = presign_check(s3, err);
-	if (r == STOW_OK)
-		r = set_root(s3, err);
-	if (r == STOW_OK)
-		r = budget_init(&s3->budget, (size_t)s3->o.memory, err);
-	if (r == STOW_OK)
-		r = set_http(s3, err);
+		r = set_all(s3, err);
 	if (r != STOW_OK) {
 		s3_close(s3);
 		return r;
 	}
-	if (s3->o.skipverify && s3->address.tls)
-		log_line(host, STOW_LOG_WARNING, "s3",
-		         "skipverify = yes: any certificate is taken for %s", s3->address.base);
+	warn(s3);
 	*ret_self = s3;
 	return STOW_OK;
 }

@@ -262,7 +262,7 @@ static int fetch_page(struct list *l, const struct stow_op *op, struct stow_erro
 	r = call_run(&c, op, err);
 	if (r == STOW_ENOTFOUND) /* a listing is never not found: the bucket is */
 		return error_set(err, STOW_EIO, c.where, "bucket %s at %s does not exist",
-		                 l->s3->o.bucket, l->s3->address.base);
+		                 l->s3->o.bucket, c.place->address.base);
 	if (r != STOW_OK)
 		return r;
 	l->begun = true;

@@ -41,6 +41,7 @@ int multipart_begin(struct multipart *m, const struct stow_op *op, const struct 
 
 	call_init(&c, m->s3, "s3.write", "POST", m->key);
 	call_query(&c, "uploads", "");
+	c.attributes = ATTRIBUTES_MADE | ATTRIBUTES_KEY;
 	call_header(&c, "content-type", type ? type : "application/octet-stream");
 	c.answer_cap = S3_ANSWER_MAX;
 	c.accept = accept_begun;
@@ -85,6 +86,7 @@ static void describe_part(struct multipart *m, struct multipart_job *j, unsigned
 	call_query(&j->call, "partNumber", j->number_text);
 	call_query(&j->call, "uploadId", m->id);
 	j->call.answer_cap = S3_ANSWER_MAX;
+	j->call.attributes = ATTRIBUTES_KEY;
 }
 
 void multipart_describe(struct multipart *m, struct multipart_job *j, unsigned number,
@@ -95,6 +97,7 @@ void multipart_describe(struct multipart *m, struct multipart_job *j, unsigned n
 	j->call.body = data;
 	j->call.body_len = len;
 	j->call.part = true;
+	j->call.bytes = true;
 }
 
 static int accept_copied(struct call *c, struct stow_error *err)
@@ -120,6 +123,7 @@ void multipart_describe_copy(struct multipart *m, struct multipart_job *j, unsig
 	call_header(&j->call, "x-amz-copy-source", source);
 	call_header(&j->call, "x-amz-copy-source-range", j->range);
 	call_header(&j->call, "x-amz-copy-source-if-match", if_match);
+	j->call.attributes = ATTRIBUTES_KEY | ATTRIBUTES_SOURCE;
 	j->call.accept = accept_copied;
 	j->call.arg = j;
 }

@@ -13,6 +13,7 @@
 void describe_stat(struct call *c, struct s3 *s3, const char *key)
 {
 	call_init(c, s3, "s3.stat", "HEAD", key);
+	c->attributes = ATTRIBUTES_KEY;
 }
 
 void describe_get(struct call *c, struct s3 *s3, const char *key, const char *if_match, void *buf,
@@ -23,6 +24,7 @@ void describe_get(struct call *c, struct s3 *s3, const char *key, const char *if
 
 	call_init(c, s3, "s3.get", "GET", key);
 	call_header(c, "if-match", if_match);
+	c->attributes = ATTRIBUTES_KEY;
 	c->answer = buf ? buf : &nothing;
 	c->answer_cap = buf ? cap : 0;
 }
@@ -35,6 +37,8 @@ void describe_put(struct call *c, struct s3 *s3, const char *key, const void *da
 	c->body = data;
 	c->body_len = len;
 	c->sha256 = put ? put->sha256 : NULL;
+	c->attributes = ATTRIBUTES_MADE | ATTRIBUTES_KEY;
+	c->bytes = true;
 	c->write = true;
 	c->answer_cap = S3_ANSWER_MAX;
 }
@@ -180,10 +184,12 @@ int s3_check(void *self, const struct stow_op *op, struct stow_error *err)
 		probe_run(s3, op);
 		return STOW_OK;
 	}
+	if (!c.place) /* there were no keys, or no time */
+		return c.finished ? error_copy(err, &c.error) : c.error.status;
 	if (c.status == STOW_ENOTFOUND)
 		error_set(err, STOW_EIO, c.where, "bucket %s at %s: %s", s3->o.bucket,
-		          s3->address.base, "the endpoint answers 404: no such bucket");
+		          c.place->address.base, "the endpoint answers 404: no such bucket");
 	return error_prefix(err, c.status == STOW_ENOTFOUND ? STOW_EIO : c.status,
-	                    "endpoint %s, region %s%s", s3->address.base, s3->o.region,
+	                    "endpoint %s, region %s%s", c.place->address.base, c.place->region,
 	                    strcmp(c.code, "AccessDenied") == 0 ? ": s3:ListBucket is needed" : "");
 }

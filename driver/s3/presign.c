@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * URLs that answer without keys for a while.  No request is made for one.
+ * URLs that answer without keys for a while.  No request to the store is made for one.
  * It must not know to whom they are given.
  */
 #include "driver/s3/presign.h"
@@ -47,16 +47,46 @@ int presign_check(struct s3 *s3, struct stow_error *err)
 	                 "query");
 }
 
+/* No URL may promise more than the keys in it live. */
+static int64_t life_of(const struct s3 *s3, const struct keys *keys, int64_t seconds)
+{
+	int64_t left = (keys->expires_ns - clock_host_now(s3->host)) / CLOCK_SECOND;
+
+	if (keys->expires_ns == 0 || left >= seconds)
+		return seconds;
+	return left > 0 ? left : 1;
+}
+
+static int make_url(struct s3 *s3, const struct place *place, const struct keys *held,
+                    const char *key, const char *method, int64_t seconds, struct buf *url,
+                    struct stow_error *err)
+{
+	const char *base = s3->o.redirectendpoint && s3->o.redirectendpoint[0]
+	                           ? s3->o.redirectendpoint
+	                           : place->address.base;
+	struct sign_keys keys = call_keys(s3, place, held);
+	cleanup_free char *path = call_path(s3, place, key);
+	int r;
+
+	if (!path)
+		return error_nomem(err, "s3.presign");
+	buf_addf(url, "%s%s?", base, path);
+	r = sign_presign(&keys, method, endpoint_host(base), path, NULL, 0,
+	                 life_of(s3, held, seconds), url);
+	if (r == STOW_OK)
+		r = buf_status(url);
+	if (r != STOW_OK)
+		return error_set(err, r, "s3.presign", "key %s: the URL cannot be made", key);
+	return STOW_OK;
+}
+
 int s3_presign(void *self, const struct stow_op *op, const char *key, const char *method,
                int64_t seconds, char *buf, size_t cap, struct stow_error *err)
 {
 	struct s3 *s3 = self;
-	const char *base = s3->o.redirectendpoint && s3->o.redirectendpoint[0]
-	                           ? s3->o.redirectendpoint
-	                           : s3->address.base;
-	struct sign_keys keys = call_keys(s3);
 	cleanup_buf struct buf url = { 0 };
-	cleanup_free char *path = NULL;
+	struct keys *keys = NULL;
+	struct place *place;
 	int r = s3_key_check(s3, key, "s3.presign", err);
 
 	if (r == STOW_OK)
@@ -66,19 +96,22 @@ int s3_presign(void *self, const struct stow_op *op, const char *key, const char
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
 		return error_set(err, STOW_ENOTSUP, "s3.presign",
 		                 "key %s: URLs are for GET and HEAD", key);
+	if (s3->attributes.customer_key)
+		return error_set(err, STOW_ENOTSUP, "s3.presign",
+		                 "key %s: who follows a URL has no ssecustomerkey", key);
 	if (seconds < 1 || seconds > SECONDS_MAX)
 		return error_set(err, STOW_EINVAL, "s3.presign",
 		                 "key %s: a URL lives for 1 to %d seconds", key, SECONDS_MAX);
-	path = call_path(s3, key);
-	if (!path)
-		return error_nomem(err, "s3.presign");
-	buf_init(&url, URL_MAX);
-	buf_addf(&url, "%s%s?", base, path);
-	r = sign_presign(&keys, method, endpoint_host(base), path, NULL, 0, seconds, &url);
-	if (r == STOW_OK)
-		r = buf_status(&url);
+	r = credentials_get(s3->credentials, op, &keys, err);
 	if (r != STOW_OK)
-		return error_set(err, r, "s3.presign", "key %s: the URL cannot be made", key);
+		return r;
+	buf_init(&url, URL_MAX);
+	place = s3_place(s3);
+	r = make_url(s3, place, keys, key, method, seconds, &url, err);
+	place_unref(place);
+	keys_unref(keys);
+	if (r != STOW_OK)
+		return r;
 	if (url.len >= cap)
 		return error_set(err, STOW_ERANGE, "s3.presign",
 		                 "key %s: the URL has %zu bytes, the buffer %zu", key, url.len,

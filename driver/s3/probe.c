@@ -182,6 +182,7 @@ static void try_sha256(struct probe *p)
 
 static void tell(const struct probe *p)
 {
+	struct place *place = s3_place(p->s3);
 	static const struct {
 		uint32_t what;
 		const char *words;
@@ -197,7 +198,8 @@ static void tell(const struct probe *p)
 		if (p->lacks & names[i].what)
 			log_line(p->s3->host, STOW_LOG_WARNING, "s3",
 			         "the store at %s does not do %s: done without",
-			         p->s3->address.base, names[i].words);
+			         place->address.base, names[i].words);
+	place_unref(place);
 }
 
 void probe_run(struct s3 *s3, const struct stow_op *op)
@@ -214,8 +216,9 @@ void probe_run(struct s3 *s3, const struct stow_op *op)
 	text_format(p.copy, sizeof(p.copy), PARK_FOLDER "probe-%sc", hex);
 	if (!begin(&p)) {
 		log_line(s3->host, STOW_LOG_INFO, "s3",
-		         "what the store at %s can do is not probed: no object can be written",
-		         s3->address.base);
+		         "what the store of bucket %s can do is not probed: no object can be "
+		         "written",
+		         s3->o.bucket);
 		return;
 	}
 	try_writes(&p);

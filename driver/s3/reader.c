@@ -39,7 +39,8 @@ struct reader {
 	/* the attempt under way */
 	bool active;  /* call is in use */
 	bool checked; /* the header of its answer is right */
-	unsigned failures;
+	unsigned failures, paid; /* in a row; paid: of them, by the purse */
+	int64_t began;           /* the first of them */
 	int64_t due;     /* when the next one may start */
 	char header[64]; /* "bytes=0-99" */
 	struct call call;
@@ -136,6 +137,7 @@ static void attempt_start(struct reader *r)
 	int64_t most = (r->end < 0 ? S3_OBJECT_MAX : r->end) - r->fetched;
 
 	call_init(&r->call, r->s3, "s3.read", "GET", r->key);
+	r->call.attributes = ATTRIBUTES_KEY;
 	if (r->end >= 0)
 		text_format(r->header, sizeof(r->header), "bytes=%" PRId64 "-%" PRId64, r->fetched,
 		            r->end - 1);
@@ -255,7 +257,9 @@ static int range_again(struct reader *r, const struct stow_op *op, struct stow_e
 {
 	const struct stow_error *e = &r->call.error;
 	size_t came = arrived(r);
-	int64_t delay;
+	int64_t delay = 0;
+	unsigned paid = 0;
+	bool once_more;
 
 	if (r->call.status == STOW_ERANGE && r->call.http &&
 	    http_request_status(r->call.http) == 200)
@@ -264,12 +268,17 @@ static int range_again(struct reader *r, const struct stow_op *op, struct stow_e
 	                 r->call.status == STOW_ERANGE))
 		return changed(r, err);
 	r->failures = came ? 1 : r->failures + 1;
-	delay = call_backoff(r->failures, e);
-	if (gave_way(r) && came)
-		delay = r->failures = 0;
-	if (!(e->flags & STOW_ERROR_RETRYABLE) || (int64_t)r->failures > r->s3->o.maxretries ||
-	    clock_op_left(op, INT64_MAX) <= delay)
+	if (r->failures == 1)
+		r->began = clock_monotonic();
+	if (gave_way(r) && came) {
+		r->failures = 0;
+		once_more = true;
+	} else {
+		once_more = call_may_retry(&r->call, op, r->failures, r->began, &delay, &paid);
+	}
+	if (!once_more)
 		return error_copy(err, e);
+	r->paid += paid;
 	r->fetched += (int64_t)came;
 	r->due = clock_monotonic() + delay;
 	attempt_end(r);
@@ -295,6 +304,8 @@ static int range_poll(struct reader *r, const struct stow_op *op, struct stow_er
 		return STOW_OK;
 	if (r->call.status != STOW_OK)
 		return range_again(r, op, err);
+	pace_earn(&r->s3->pace, r->paid);
+	r->paid = 0;
 	r->fetched += (int64_t)arrived(r);
 	attempt_end(r);
 	return r->fetched == r->end ? STOW_OK
@@ -345,6 +356,7 @@ static int open_by_stat(struct reader *r, const struct stow_op *op, int64_t offs
 	int s;
 
 	call_init(&c, r->s3, "s3.read", "HEAD", r->key);
+	c.attributes = ATTRIBUTES_KEY;
 	call_header(&c, "if-match", r->if_match);
 	s = call_run(&c, op, err);
 	if (s == STOW_OK)

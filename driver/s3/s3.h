@@ -10,9 +10,12 @@
 #include <stowage/driver.h>
 
 #include "common/http-client.h"
-#include "driver/s3/address.h"
+#include "common/thread.h"
+#include "driver/s3/attributes.h"
 #include "driver/s3/budget.h"
-#include "driver/s3/keys.h"
+#include "driver/s3/credentials.h"
+#include "driver/s3/pace.h"
+#include "driver/s3/place.h"
 
 #define S3_PART_MIN (INT64_C(5) << 20) /* of every part but the last */
 #define S3_PART_MAX (INT64_C(5) << 30) /* of a part, and of CopyObject */
@@ -26,10 +29,13 @@ struct s3_options {
 	char *region, *regionendpoint, *bucket, *rootdirectory, *useragent, *cafile,
 		*redirectendpoint;
 	char *forcepathstyle; /* yes, no, auto */
+	char *storageclass, *objectacl, *keyid, *ssecustomerkey, *contentmd5, *unsignedpayload;
+	bool encrypt;
 	bool secure, skipverify, usedualstack, accelerate, usefipsendpoint;
 	int64_t chunksize;
 	int64_t multipartcopychunksize, multipartcopymaxconcurrency, multipartcopythresholdsize;
-	int64_t maxretries, connecttimeout, readtimeout, iothreads, maxconnections, memory;
+	int64_t maxretries, connecttimeout, readtimeout, iothreads, maxconnections, memory,
+		requestrate;
 };
 
 struct s3 {
@@ -37,11 +43,31 @@ struct s3 {
 	struct s3_options o;
 	struct http_client *http;
 	struct budget budget;
-	struct address address;
-	struct keys *keys;
+	struct pace pace;
+	struct attributes attributes;
+	struct credentials *credentials;
 	char *root;      /* "" or "some/folder/" */
 	uint32_t probed; /* atomic; probe.c's */
+
+	/* what the store's answers have taught since */
+	struct mutex lock;
+	bool inited;
+	struct place *place GUARDED_BY(lock);
+	int64_t skew_ns;  /* atomic: what its clock is ahead of ours */
+	uint32_t learned; /* atomic; S3_LEARNED_* */
 };
+#define S3_LEARNED_MD5 1u    /* it wants Content-MD5 */
+#define S3_LEARNED_REGION 2u /* it was asked which region a bare 400 means */
+
+/* A reference to where the bucket is now. */
+struct place *s3_place(struct s3 *);
+/* It is in that region, and not where `from` has it. STOW_OK also where that is known already. */
+int s3_learn_region(struct s3 *, const struct place *from, const char *region, struct stow_error *);
+/* The time by the store's clock, as far as it is known; nanoseconds since 1970. */
+int64_t s3_now(const struct s3 *);
+bool s3_has_learned(const struct s3 *, uint32_t what);
+/* False where it was known already. */
+bool s3_learn(struct s3 *, uint32_t what);
 
 /* "some/folder/" + key, to be freed; NULL is out of memory. */
 char *s3_full_key(const struct s3 *, const char *key);

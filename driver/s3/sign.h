@@ -16,7 +16,7 @@
 
 #define SIGN_UNSIGNED "UNSIGNED-PAYLOAD"
 #define SIGN_QUERY_MAX 12
-#define SIGN_HEADERS_MAX 16
+#define SIGN_HEADERS_MAX 32
 
 struct sign_keys {
 	const char *accesskey, *secretkey;

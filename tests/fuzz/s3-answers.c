@@ -232,6 +232,24 @@ bool http_request_sent(struct http_request *r)
 	return true;
 }
 
+bool http_request_stale(struct http_request *r)
+{
+	(void)r;
+	return false;
+}
+
+unsigned http_request_connects(struct http_request *r)
+{
+	(void)r;
+	return 0;
+}
+
+int64_t http_request_took(struct http_request *r)
+{
+	(void)r;
+	return 0;
+}
+
 bool http_request_header(struct http_request *r, const char *name, char *ret, size_t cap)
 {
 	size_t len = strlen(name);

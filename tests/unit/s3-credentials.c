@@ -25,7 +25,7 @@ struct variable {
 
 struct scene {
 	char folder[64], credentials[128], config[128];
-	struct variable variables[8]; /* ends with a name of NULL */
+	struct variable variables[12]; /* ends with a name of NULL */
 };
 
 static const char *look(void *arg, const char *name)
@@ -58,6 +58,7 @@ static int setup(void **state)
 	(void)text_format(s->config, sizeof(s->config), "%s/config", s->folder);
 	s->variables[0] = (struct variable){ "AWS_SHARED_CREDENTIALS_FILE", s->credentials };
 	s->variables[1] = (struct variable){ "AWS_CONFIG_FILE", s->config };
+	s->variables[2] = (struct variable){ "AWS_EC2_METADATA_DISABLED", "true" };
 	*state = s;
 	return 0;
 }
@@ -75,17 +76,17 @@ static int end(void **state)
 
 static void set(struct scene *s, int at, const char *name, const char *value)
 {
-	s->variables[2 + at] = (struct variable){ name, value };
+	s->variables[3 + at] = (struct variable){ name, value };
 }
 
-static struct credentials_sources sources(struct scene *s, const char *accesskey,
-                                          const char *secretkey, const char *profile)
+static struct source_settings settings(struct scene *s, const char *accesskey,
+                                       const char *secretkey, const char *profile)
 {
-	return (struct credentials_sources){ .accesskey = accesskey,
-		                             .secretkey = secretkey,
-		                             .profile = profile,
-		                             .variable = look,
-		                             .arg = s };
+	return (struct source_settings){ .accesskey = accesskey,
+		                         .secretkey = secretkey,
+		                         .profile = profile,
+		                         .variable = look,
+		                         .arg = s };
 }
 
 /* "access secret token", or the error's line. */
@@ -93,14 +94,18 @@ static const char *found(struct scene *s, const char *accesskey, const char *sec
                          const char *profile)
 {
 	static char text[600];
-	struct credentials_sources from = sources(s, accesskey, secretkey, profile);
+	struct source_settings from = settings(s, accesskey, secretkey, profile);
+	struct credentials *credentials = NULL;
 	struct keys *keys = NULL;
 	struct stow_error e = { 0 };
-	int status = credentials_find(&from, &keys, &e);
+	int status = credentials_open(&from, NULL, NULL, &credentials, &e);
 
+	if (status == STOW_OK)
+		status = credentials_get(credentials, NULL, &keys, &e);
+	credentials_close(credentials);
 	if (status != STOW_OK) {
-		assert_int_equal(status, STOW_EINVAL);
-		assert_int_equal(e.status, STOW_EINVAL);
+		assert_true(status == STOW_EINVAL || status == STOW_EIO);
+		assert_int_equal(e.status, status);
 		assert_null(strstr(e.message, "hush"));
 		assert_true(text_copy(text, sizeof(text), e.message));
 		return text;
@@ -163,9 +168,11 @@ static void profiles(void **state)
 static void what_is_not_supported_is_named(void **state)
 {
 	static const char *const lines[] = { "role_arn = arn:aws:iam::1:role/r",
-		                             "credential_process = /bin/true", "sso_session = s",
-		                             "sso_start_url = https://x",
-		                             "web_identity_token_file = /x" };
+		                             "mfa_serial = x\nrole_arn = y\nsource_profile = p",
+		                             "sso_session = s", "sso_start_url = https://x",
+		                             "source_profile = none\nrole_arn = y",
+		                             "source_profile = p\nrole_arn = y",
+		                             "role_arn = y\ncredential_source = Moon" };
 	struct scene *s = *state;
 	char text[200], key[40];
 
@@ -191,6 +198,62 @@ static void none_or_half(void **state)
 	assert_non_null(strstr(found(s, NULL, NULL, NULL), "AWS_ACCESS_KEY_ID"));
 }
 
+/* A program's keys, and what is made of one that gives none. */
+static void programs(void **state)
+{
+	static const struct {
+		const char *command, *want;
+	} rows[] = {
+		{ "echo '{\"Version\":1,\"AccessKeyId\":\"PA\",\"SecretAccessKey\":\"ps\"}'",
+		  "PA ps -" },
+		{ "printf '{\"AccessKeyId\":\"PA\",\"SecretAccessKey\":\"ps\",\"SessionToken\":"
+		  "\"pt\",\"Expiration\":\"2999-01-01T00:00:00Z\"}'",
+		  "PA ps pt" },
+		{ "echo '{\"AccessKeyId\":\"hush\"}'", "credential_process gives no keys" },
+		{ "echo hush", "credential_process gives no keys" },
+		{ "true", "credential_process gives no keys" },
+		{ "exit 3", "credential_process ended with status 3" },
+		{ "echo '{\"AccessKeyId\":\"PA\",\"SecretAccessKey\":\"hush\",\"Expiration\":"
+		  "\"soon\"}'",
+		  "credential_process gives no keys" },
+		{ "yes hush | head -c 100000", "more than 64 KiB" },
+	};
+	struct scene *s = *state;
+	char text[400];
+
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		assert_true(text_format(text, sizeof(text), "[profile p]\ncredential_process = %s\n",
+		                        rows[i].command));
+		write_file(s->config, text);
+		if (!strstr(found(s, NULL, NULL, "p"), rows[i].want))
+			fail_msg("%s: %s", rows[i].command, found(s, NULL, NULL, "p"));
+	}
+}
+
+static void web_identity_and_containers(void **state)
+{
+	struct scene *s = *state;
+
+	set(s, 0, "AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/hush-not");
+	assert_non_null(strstr(found(s, NULL, NULL, NULL), "AWS_ROLE_ARN"));
+	/* a token that cannot be read leads to no other keys */
+	set(s, 1, "AWS_ROLE_ARN", "arn:aws:iam::1:role/r");
+	write_file(s->credentials, "[default]\naws_access_key_id = FA\n"
+	                           "aws_secret_access_key = fs\n");
+	set(s, 0, "AWS_WEB_IDENTITY_TOKEN_FILE", s->config);
+	write_file(s->config, " \n");
+	assert_non_null(strstr(found(s, NULL, NULL, NULL), "is empty"));
+	/* and who names a profile means it */
+	assert_string_equal(found(s, NULL, NULL, "default"), "FA fs -");
+	(void)unlink(s->credentials);
+	set(s, 0, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://elsewhere.example/keys");
+	assert_non_null(strstr(found(s, NULL, NULL, NULL), "on this machine"));
+	set(s, 0, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1.example/keys");
+	assert_non_null(strstr(found(s, NULL, NULL, NULL), "on this machine"));
+	set(s, 0, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "@elsewhere.example/");
+	assert_non_null(strstr(found(s, NULL, NULL, NULL), "begin with a slash"));
+}
+
 /* Below the home folder, where no variable names a file. */
 static void below_home(void **state)
 {
@@ -198,7 +261,8 @@ static void below_home(void **state)
 	char folder[128], path[160];
 
 	s->variables[0] = (struct variable){ "HOME", s->folder };
-	s->variables[1] = (struct variable){ NULL, NULL };
+	s->variables[1] = s->variables[2];
+	s->variables[2] = (struct variable){ NULL, NULL };
 	assert_true(text_format(folder, sizeof(folder), "%s/.aws", s->folder));
 	assert_true(text_format(path, sizeof(path), "%s/credentials", folder));
 	assert_non_null(strstr(found(s, NULL, NULL, NULL), "no keys"));
@@ -235,6 +299,7 @@ int main(void)
 #define TEST(test) { #test, test, setup, end, NULL }
 		TEST(the_first_source_wins), TEST(profiles),   TEST(what_is_not_supported_is_named),
 		TEST(none_or_half),          TEST(below_home), TEST(bounds),
+		TEST(programs),              TEST(web_identity_and_containers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

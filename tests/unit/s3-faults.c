@@ -77,18 +77,22 @@ static void gives_up(void **state)
 	}
 }
 
+/* Corrected once; a store that then names another one again is not followed for ever. */
 static void names_the_region(void **state)
 {
 	const struct script_step steps[] = {
 		{ answer("301 Moved Permanently", "x-amz-bucket-region: eu-west-1\r\n", ""), 0 },
+		{ answer("301 Moved Permanently", "x-amz-bucket-region: eu-west-2\r\n", ""), 0 },
 	};
 
 	(void)state;
-	begin(steps, 1, "3");
+	begin(steps, 2, "3");
 	assert_int_equal(s3_check(self, &op, &e), STOW_EIO);
+	asked(0, "/us-east-1/s3/aws4_request");
+	asked(1, "/eu-west-1/s3/aws4_request");
 	assert_int_equal(e.flags, 0);
 	assert_non_null(strstr(e.message, "eu-west-1"));
-	assert_non_null(strstr(e.message, "us-east-1"));
+	assert_non_null(strstr(e.message, "eu-west-2"));
 	end();
 }
 
@@ -535,8 +539,8 @@ static void bases(void **state)
 
 		assert_int_equal(stow_driver_v1()->open(NULL, kv, n, &instance, NULL), STOW_OK);
 		s3 = instance;
-		assert_string_equal(s3->address.base, rows[i].base);
-		assert_string_equal(s3->address.host, rows[i].name);
+		assert_string_equal(s3->place->address.base, rows[i].base);
+		assert_string_equal(s3->place->address.host, rows[i].name);
 		assert_string_equal(s3->root, roots[i % LENGTH(roots)][1]);
 		stow_driver_v1()->close(instance);
 	}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a refusal teaches about how the request should have been: the region, the clock, newer keys,
+ * a hash, another host.  The instance remembers what holds for all requests.
+ * It must not retry what may pass by itself: that is call.c's.
+ */
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "driver/s3/call.h"
+
+#define CORRECT_REGION 1u
+#define CORRECT_CLOCK 2u
+#define CORRECT_KEYS 4u
+#define CORRECT_MD5 8u
+#define CORRECT_HOST 16u
+#define CORRECT_ASKED 32u /* what a bare 400 means, by a GET */
+
+#define SKEW_LEAST (300 * CLOCK_SECOND) /* stores take 15 minutes */
+
+static bool first_time(struct call *c, unsigned what)
+{
+	if (c->corrected & what)
+		return false;
+	c->corrected |= what;
+	return true;
+}
+
+static bool has_code(const struct call *c, const char *const *codes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(c->code, codes[i]) == 0)
+			return true;
+	return false;
+}
+
+/* What follows from the place is made anew. */
+static void move_to(struct call *c, struct place *place, char *path)
+{
+	place_unref(c->place);
+	free(c->path);
+	c->place = place;
+	c->path = path;
+}
+
+/* ---- region ---- */
+
+static bool correct_region(struct call *c, int http)
+{
+	if (http != 301 && http != 307 && http != 400)
+		return false;
+	if (!place_is_region(c->region) || strcmp(c->region, c->place->region) == 0 ||
+	    !first_time(c, CORRECT_REGION) ||
+	    s3_learn_region(c->s3, c->place, c->region, NULL) != STOW_OK)
+		return false;
+	move_to(c, s3_place(c->s3), NULL);
+	return true;
+}
+
+/*
+ * The answer to a HEAD has no body, so that one signed for another region is a bare 400.  The same
+ * question as a GET of one byte brings the words.  Once an instance: whatever they are, it is known.
+ */
+static bool ask_by_get(struct call *c, int http)
+{
+	if (http != 400 || c->region[0] || c->code[0] || strcmp(c->method, "HEAD") != 0 ||
+	    c->n_headers == CALL_PAIRS || !s3_learn(c->s3, S3_LEARNED_REGION))
+		return false;
+	c->method = "GET";
+	call_header(c, "range", "bytes=0-0");
+	c->corrected |= CORRECT_ASKED;
+	return true;
+}
+
+static void end_asking(struct call *c)
+{
+	c->method = "HEAD";
+	c->n_headers--;
+	c->corrected &= ~CORRECT_ASKED;
+}
+
+/* ---- clock ---- */
+
+/* The store's time, by its own word, in seconds; -1 where it does not say. */
+static int64_t date_of(struct call *c)
+{
+	char text[64];
+
+	return http_request_header(c->http, "Date", text, sizeof(text)) ? text_http_date(text) : -1;
+}
+
+static bool correct_clock(struct call *c, int http)
+{
+	int64_t date, ahead, ours = clock_host_now(c->s3->host);
+	bool said = strcmp(c->code, "RequestTimeTooSkewed") == 0;
+
+	if (!said && !(http == 403 && !c->code[0]))
+		return false;
+	date = date_of(c);
+	if (date <= 0 || date > INT64_MAX / CLOCK_SECOND)
+		return false;
+	ahead = date * CLOCK_SECOND - s3_now(c->s3);
+	if (ahead > -SKEW_LEAST && ahead < SKEW_LEAST && !said)
+		return false;
+	if (!first_time(c, CORRECT_CLOCK))
+		return false;
+	ahead = date * CLOCK_SECOND - ours;
+	__atomic_store_n(&c->s3->skew_ns, ahead, __ATOMIC_RELAXED);
+	log_line(c->s3->host, STOW_LOG_WARNING, "s3",
+	         "the clock of this machine is %lld seconds %s that of the store at %s: requests "
+	         "are signed by the store's",
+	         (long long)((ahead < 0 ? -ahead : ahead) / CLOCK_SECOND),
+	         ahead < 0 ? "ahead of" : "behind", c->place->address.base);
+	return true;
+}
+
+/* ---- keys, hash ---- */
+
+static bool correct_keys(struct call *c)
+{
+	static const char *const codes[] = { "ExpiredToken", "ExpiredTokenException",
+		                             "InvalidToken", "TokenRefreshRequired",
+		                             "InvalidAccessKeyId" };
+
+	return has_code(c, codes, sizeof(codes) / sizeof(codes[0])) && c->keys &&
+	       first_time(c, CORRECT_KEYS) && credentials_refused(c->s3->credentials, c->keys);
+}
+
+static bool correct_md5(struct call *c, int http)
+{
+	static const char *const codes[] = { "InvalidRequest", "MissingContentMD5",
+		                             "InvalidArgument" };
+
+	if (http != 400 || !c->bytes || c->md5[0] ||
+	    c->s3->attributes.md5 != ATTRIBUTES_AUTO ||
+	    !has_code(c, codes, sizeof(codes) / sizeof(codes[0])) ||
+	    !(strstr(c->error.message, "Content-MD5") || strstr(c->error.message, "ContentMD5")) ||
+	    !first_time(c, CORRECT_MD5))
+		return false;
+	if (s3_learn(c->s3, S3_LEARNED_MD5))
+		log_line(c->s3->host, STOW_LOG_INFO, "s3",
+		         "bucket %s wants Content-MD5: it is sent from now on", c->s3->o.bucket);
+	return true;
+}
+
+/* ---- redirects ---- */
+
+/*
+ * For this one request only.  The path must still name what was asked for, so that nobody is led to
+ * another object; place_redirect says which hosts are not followed to.
+ */
+static bool correct_host(struct call *c, int http)
+{
+	char url[2048], what[300];
+	cleanup_free char *path = NULL, *key = NULL;
+	struct place *place = NULL;
+
+	if ((http != 301 && http != 302 && http != 307 && http != 308) ||
+	    !http_request_header(c->http, "Location", url, sizeof(url)) ||
+	    !first_time(c, CORRECT_HOST))
+		return false;
+	if (place_redirect(c->place, url, &place, &path, NULL) != STOW_OK)
+		return false;
+	key = strdup(c->path + strlen(c->place->address.path));
+	if (!key || !path[0] || !text_ends(path, key)) {
+		place_unref(place);
+		return false;
+	}
+	log_line(c->s3->host, STOW_LOG_INFO, "s3", "%s: the store leads to %s",
+	         answer_subject(c, what, sizeof(what)), place->address.base);
+	move_to(c, place, take(path));
+	return true;
+}
+
+bool correct_call(struct call *c)
+{
+	int http = http_request_status(c->http);
+
+	if (http == 0)
+		return false;
+	if (c->corrected & CORRECT_ASKED) {
+		end_asking(c);
+		correct_region(c, http);
+		return true; /* now to the HEAD again */
+	}
+	if (http / 100 == 2)
+		return false;
+	return correct_region(c, http) || ask_by_get(c, http) || correct_clock(c, http) ||
+	       correct_keys(c) || correct_md5(c, http) || correct_host(c, http);
+}
