@@ -330,10 +330,12 @@ bool http_request_stale(struct http_request *r)
 	bool stale;
 
 	mutex_lock(&r->waiter->lock);
-	stale = r->done && !r->refusal && r->sent && r->connects == 0 && r->status == 0 &&
-	        r->head.len == 0 &&
-	        (r->code == CURLE_SEND_ERROR || r->code == CURLE_RECV_ERROR ||
-	         r->code == CURLE_GOT_NOTHING || r->code == CURLE_SEND_FAIL_REWIND);
+	stale = r->done && !r->refusal && r->status == 0 && r->head.len == 0;
+	/* curl rewinds for this reason alone, and may have connected anew by then */
+	if (r->code != CURLE_SEND_FAIL_REWIND)
+		stale = stale && r->connects == 0 &&
+		        (r->code == CURLE_SEND_ERROR || r->code == CURLE_RECV_ERROR ||
+		         r->code == CURLE_GOT_NOTHING);
 	mutex_unlock(&r->waiter->lock);
 	return stale;
 }

@@ -132,6 +132,9 @@ bool answer_is_throttle(const struct call *c)
 
 	if (c->error.backend == 429 || c->error.retry_after_ms)
 		return c->error.status == STOW_EBUSY;
+	/* the answer to a HEAD has no words, and it is what most stores say then */
+	if (c->error.backend == 503 && !c->code[0] && strcmp(c->method, "HEAD") == 0)
+		return true;
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (strcmp(c->code, codes[i]) == 0)
 			return true;

@@ -10,6 +10,8 @@
  *	read KEY OFFSET LENGTH          clock SECONDS           deadline MILLISECONDS
  *	write KEY BYTES PIECE           park KEY BYTES PIECE    resume KEY BYTES PIECE [newest]
  *	caps                            what this instance honours, each a cap=
+ *	crowd KEY COUNT                 stat by so many threads at once; each status, and how often
+ *	metrics                         what the driver has counted so far
  *
  * Words are parted by one space, so that two hold an empty one; each is percent-encoded.  An
  * answer is the name of the status and name=value, parted by tabs, values percent-encoded;
@@ -32,10 +34,18 @@
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/text.h"
+#include "common/thread.h"
 
 #define WORDS_MAX 4096
 #define OBJECT_MAX ((size_t)64 << 20)
 #define PATTERN 251
+#define METRICS_MOST 200
+#define CROWD_MOST 2000
+
+struct metric {
+	char name[80];
+	int64_t value;
+};
 
 struct drive {
 	const struct stow_driver *driver;
@@ -48,6 +58,9 @@ struct drive {
 	uint64_t requests;
 	struct stow_error err;
 	struct buf answer; /* the fields after the status */
+	struct mutex lock;
+	struct metric metrics[METRICS_MOST];
+	size_t n_metrics;
 	size_t n;          /* words after the command */
 	char *word[WORDS_MAX];
 };
@@ -413,6 +426,69 @@ static int do_caps(struct drive *d)
 	return STOW_OK;
 }
 
+/* ---- many at once ---- */
+
+struct crowd {
+	struct drive *d;
+	const char *key;
+	int status;
+	pthread_t thread;
+};
+
+static void *crowd_run(void *arg)
+{
+	struct crowd *c = arg;
+	struct stow_op op = { .size = sizeof(op),
+		              .deadline_ns = c->d->op.deadline_ns,
+		              .requests = &c->d->requests };
+	struct stow_stat st;
+
+	c->status = c->d->driver->stat(c->d->self, &op, c->key, &st, NULL);
+	return NULL;
+}
+
+static int do_crowd(struct drive *d)
+{
+	size_t n = (size_t)count(d, 1), started = 0;
+	cleanup_free struct crowd *crowd = calloc(CROWD_MOST, sizeof(*crowd));
+
+	for (; crowd && started < n && started < CROWD_MOST; started++) {
+		crowd[started] = (struct crowd){ .d = d, .key = word(d, 0) };
+		if (thread_start(&crowd[started].thread, (size_t)128 << 10, crowd_run,
+		                 &crowd[started]) != 0)
+			break;
+	}
+	for (size_t i = 0; i < started; i++)
+		pthread_join(crowd[i].thread, NULL);
+	for (size_t i = 0; i < started; i++)
+		field(d, "status", status_name(crowd[i].status));
+	return started == n ? STOW_OK : STOW_ENOMEM;
+}
+
+static void host_count(void *arg, const char *name, int64_t add)
+{
+	struct drive *d = arg;
+	size_t i = 0;
+
+	mutex_lock(&d->lock);
+	while (i < d->n_metrics && strcmp(d->metrics[i].name, name) != 0)
+		i++;
+	if (i == d->n_metrics && i < METRICS_MOST)
+		(void)text_copy(d->metrics[d->n_metrics++].name, sizeof(d->metrics[i].name), name);
+	if (i < METRICS_MOST)
+		d->metrics[i].value += add;
+	mutex_unlock(&d->lock);
+}
+
+static int do_metrics(struct drive *d)
+{
+	mutex_lock(&d->lock);
+	for (size_t i = 0; i < d->n_metrics; i++)
+		number(d, d->metrics[i].name, d->metrics[i].value);
+	mutex_unlock(&d->lock);
+	return STOW_OK;
+}
+
 /* ---- the script ---- */
 
 static const struct command {
@@ -429,6 +505,7 @@ static const struct command {
 	{ "presign", 3, do_presign },   { "purge", 2, do_purge },
 	{ "check", 0, do_check },       { "clock", 1, do_clock },
 	{ "deadline", 1, do_deadline }, { "caps", 0, do_caps },
+	{ "crowd", 2, do_crowd },       { "metrics", 0, do_metrics },
 };
 
 static const struct command *find_command(struct drive *d, char *line)
@@ -507,6 +584,7 @@ int main(int argc, char **argv)
 	static struct drive d; /* too large for a stack */
 	static struct stow_host host = { .size = sizeof(host),
 		                         .log = host_log,
+		                         .count = host_count,
 		                         .now_ns = host_now };
 	cleanup_free struct stow_kv *kv = calloc((size_t)argc + 1, sizeof(*kv));
 	cleanup_free char *line = NULL;
@@ -529,6 +607,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	host.arg = &d;
+	if (mutex_init(&d.lock) != 0)
+		return 2;
 	buf_init(&d.answer, 4 * OBJECT_MAX);
 	if (!load(&d, argv[1]))
 		return 2;
@@ -542,6 +622,7 @@ int main(int argc, char **argv)
 		ok = run_line(&d, line);
 	}
 	d.driver->close(d.self);
+	mutex_done(&d.lock);
 	buf_done(&d.answer);
 	return ok ? 0 : 2;
 }

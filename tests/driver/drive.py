@@ -49,9 +49,10 @@ class Result:
 
 
 class Drive:
-    """The s3 driver on a fake; options as the driver names them, None takes one away."""
+    """The s3 driver on a fake; options as the driver names them, None takes one away.  environment:
+    variables of the program alone."""
 
-    def __init__(self, fake, bucket, **options):
+    def __init__(self, fake, bucket, environment=None, **options):
         given = {"bucket": bucket, "region": fake.region, "regionendpoint": fake.endpoint,
                  "accesskey": fake.accesskey, "secretkey": fake.secretkey,
                  "sessiontoken": fake.sessiontoken}
@@ -64,7 +65,8 @@ class Drive:
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(stowage.sanitized([program, driver, *pairs]),
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                         stderr=self._log)
+                                         stderr=self._log,
+                                         env={**os.environ, **(environment or {})})
         tap.defer(self.close)
 
     def close(self):

@@ -244,14 +244,8 @@ def with_variables(**variables):
     """A drive whose keys come from there alone, on a store of temporary keys."""
     fake = FakeS3(sessiontoken="a/token+of==some length").start()
     tap.defer(fake.stop)
-    given = {name: value.format(fake=fake) for name, value in variables.items()}
-    before = {name: os.environ.get(name) for name in given}
-    os.environ.update(given)
-    try:
-        return Drive(fake, fake.new_bucket(), accesskey=None, secretkey=None, sessiontoken=None)
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    return Drive(fake, fake.new_bucket(), accesskey=None, secretkey=None, sessiontoken=None,
+                 environment={name: value.format(fake=fake) for name, value in variables.items()})
 
 
 @tap.test

@@ -62,8 +62,8 @@ def document(root, children):
     return Answer(200, [("Content-Type", "application/xml")], body)
 
 
-def error(status, code, message, resource="", headers=()):
+def error(status, code, message, resource="", headers=(), region=None):
     body = b'<?xml version="1.0" encoding="UTF-8"?>\n' + element("Error", [
         element("Code", code), element("Message", message), element("Resource", resource),
-        element("RequestId", "0")])
+        element("RequestId", "0"), *([element("Region", region)] if region else [])])
     return Answer(status, [("Content-Type", "application/xml"), *headers], body)

@@ -239,7 +239,7 @@ class FakeS3:
             answer = self._work(name, request, fault)
         except Refused as e:
             call.code, call.message = e.code, e.message
-            answer = answers.error(e.status, e.code, e.message, request.path, e.headers)
+            answer = answers.error(e.status, e.code, e.message, request.path, e.headers, e.region)
         if answer is None:
             self.script.note(call)
             return False

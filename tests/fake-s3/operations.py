@@ -77,11 +77,19 @@ class Operations:
 
     def _PutObject(self, bucket, request):
         bucket.check_write(request.key, *_conditions(request))
+        self._check_lock(request)
         stored = bucket.put(request.key, request.body, self.now(), request.header("content-type"))
+        stored.customer_key, stored.headers = _customer_key(request), _made_with(request)
         return Answer(200, _etag(stored))
+
+    def _check_lock(self, request):
+        if self.profile.object_lock and request.header("content-md5") is None:
+            raise Refused(400, "InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is "
+                          "required for Put Object requests with Object Lock parameters")
 
     def _GetObject(self, bucket, request):
         stored = bucket.get(request.key)
+        _check_customer_key(stored, _customer_key(request))
         if_match = request.header("if-match")
         if if_match is not None and if_match != stored.etag:
             raise Refused(412, "PreconditionFailed", "the object is another")
@@ -124,6 +132,7 @@ class Operations:
         if name.decode("latin-1") not in self.buckets:
             raise Refused(404, "NoSuchBucket", "The source's bucket does not exist")
         stored = self.buckets[name.decode("latin-1")].get(key)
+        _check_customer_key(stored, _customer_key(request, "copy-source-"))
         if_match = request.header("x-amz-copy-source-if-match")
         if if_match is not None and if_match != stored.etag:
             raise Refused(412, "PreconditionFailed", "the source is another")
@@ -135,6 +144,7 @@ class Operations:
         replace = request.header("x-amz-metadata-directive") == "REPLACE"
         stored = bucket.put(request.key, source.body, self.now(),
                             request.header("content-type") if replace else source.content_type)
+        stored.customer_key, stored.headers = _customer_key(request), _made_with(request)
         return answers.document("CopyObjectResult", _copied(stored))
 
     # ---- listings ----
@@ -223,6 +233,7 @@ class Operations:
     def _CreateMultipartUpload(self, bucket, request):
         bucket.check_write(request.key, None, False)
         upload = bucket.begin(request.key, self.now(), request.header("content-type"))
+        upload.customer_key, upload.headers = _customer_key(request), _made_with(request)
         return answers.document("InitiateMultipartUploadResult", [
             element("Bucket", request.bucket), element("Key", request.key),
             element("UploadId", upload.id)])
@@ -237,12 +248,15 @@ class Operations:
         return int(text)
 
     def _UploadPart(self, bucket, request):
-        part = bucket.put_part(self._upload(bucket, request), self._number(request), request.body,
-                               self.now())
+        self._check_lock(request)
+        upload = self._upload(bucket, request)
+        _check_customer_key(upload, _customer_key(request))
+        part = bucket.put_part(upload, self._number(request), request.body, self.now())
         return Answer(200, _etag(part))
 
     def _UploadPartCopy(self, bucket, request):
         upload, body = self._upload(bucket, request), self._source(request).body
+        _check_customer_key(upload, _customer_key(request))
         wanted = request.header("x-amz-copy-source-range")
         if wanted is not None:
             found = re.fullmatch(r"bytes=(\d+)-(\d+)", wanted)
@@ -312,6 +326,30 @@ class Operations:
 
 def _conditions(request):
     return request.header("if-match"), request.header("if-none-match") == "*"
+
+
+def _made_with(request):
+    return {name.lower(): value for name, value in request.headers
+            if name.lower() in ("x-amz-acl", "x-amz-storage-class") or
+            name.lower().startswith("x-amz-server-side-encryption") and "customer" not in name}
+
+
+def _customer_key(request, of=""):
+    """The MD5 of the key that goes with the request; "" is none."""
+    name = f"x-amz-{of}server-side-encryption-customer-"
+    key, md5 = request.header(name + "key"), request.header(name + "key-md5")
+    if key is None:
+        return ""
+    found = base64.b64encode(hashlib.md5(base64.b64decode(key)).digest()).decode()
+    if request.header(name + "algorithm") != "AES256" or md5 != found:
+        raise Refused(400, "InvalidArgument", "the customer's key is not that of its MD5")
+    return md5
+
+
+def _check_customer_key(stored, md5):
+    if stored.customer_key != md5:
+        raise Refused(400, "InvalidRequest", "The object was stored using a form of Server Side "
+                      "Encryption. The correct parameters must be provided to retrieve the object.")
 
 
 def _etag(stored):

@@ -23,10 +23,11 @@ _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 class Refused(Exception):
     """An answer with an error of the store."""
 
-    def __init__(self, status, code, message, headers=()):
+    def __init__(self, status, code, message, headers=(), region=None):
         super().__init__(f"{status} {code}: {message}")
         self.status, self.code, self.message = status, code, message
         self.headers = list(headers)
+        self.region = region  # that the error names
 
 
 class Credentials:
@@ -143,7 +144,7 @@ def _scope(credential, credentials, region, date):
     if scope != [date[:8], region, "s3", "aws4_request"]:
         raise Refused(400, "AuthorizationHeaderMalformed",
                       f"the scope is {'/'.join(scope)}, expecting {date[:8]}/{region}/s3/"
-                      "aws4_request")
+                      "aws4_request", region=region)
     for one in credentials:
         if one.accesskey == accesskey:
             return one, "/".join(scope)

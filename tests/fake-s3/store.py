@@ -30,6 +30,7 @@ class Profile:
     start_after_ancestor: bool = True  # False: nothing is listed after an ancestor of the prefix
     refuse_checksums: bool = False  # x-amz-checksum-* and their kin are refused
     demand_md5: bool = False        # DeleteObjects without Content-MD5 is refused
+    object_lock: bool = False       # PutObject and UploadPart without it, too
     delete_most: int = 1000         # keys of one DeleteObjects
     list_permission: bool = True    # False: no listings, and HEAD of an absent key is 403
     etag: str = "md5"               # "random", "unquoted", "none"
@@ -44,6 +45,8 @@ class Object:
     etag: str
     mtime: float
     content_type: str = "binary/octet-stream"
+    customer_key: str = ""          # MD5 of the key that it was encrypted with (SSE-C)
+    headers: dict = dataclasses.field(default_factory=dict)  # x-amz-* that it was made with
 
 
 @dataclasses.dataclass
@@ -53,6 +56,8 @@ class Upload:
     begun: float
     content_type: str
     parts: dict = dataclasses.field(default_factory=dict)  # number: Object
+    customer_key: str = ""
+    headers: dict = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -176,6 +181,7 @@ class Bucket:
             raise Refused(400, "InvalidPart", "All non-trailing parts must have the same length.")
         stored = self.put(upload.key, b"".join(part.body for part in parts), now,
                           upload.content_type, parts)
+        stored.customer_key, stored.headers = upload.customer_key, upload.headers
         del self.uploads[upload.id]
         return stored
 
