@@ -12,7 +12,6 @@
 #include "common/text.h"
 
 #define TEXT_MAX ((size_t)64 << 10)
-#define ENCODED_MAX ((size_t)4 << 10)
 #define ALGORITHM "AWS4-HMAC-SHA256"
 
 void sign_date(int64_t seconds, char ret[SIGN_DATE_LEN + 1])
@@ -30,14 +29,18 @@ struct encoded {
 	char *name, *value;
 };
 
-static char *encode(const char *s)
+static int encode(const char *s, char **ret)
 {
 	size_t len = text_percent_encode(NULL, 0, s, false);
-	char *to = len < ENCODED_MAX ? malloc(len + 1) : NULL;
 
-	if (to)
-		text_percent_encode(to, len + 1, s, false);
-	return to;
+	/* session tokens have no length that anyone promises */
+	if (len > TEXT_MAX)
+		return STOW_ERANGE;
+	*ret = malloc(len + 1);
+	if (!*ret)
+		return STOW_ENOMEM;
+	text_percent_encode(*ret, len + 1, s, false);
+	return STOW_OK;
 }
 
 static int compare_encoded(const void *a, const void *b)
@@ -55,11 +58,10 @@ int sign_query(const struct sign_pair *pairs, size_t n, struct buf *to)
 
 	if (n > SIGN_QUERY_MAX)
 		return STOW_ERANGE;
-	for (size_t i = 0; i < n; i++) {
-		all[i].name = encode(pairs[i].name);
-		all[i].value = encode(pairs[i].value);
-		if (!all[i].name || !all[i].value)
-			r = STOW_ENOMEM;
+	for (size_t i = 0; i < n && r == STOW_OK; i++) {
+		r = encode(pairs[i].name, &all[i].name);
+		if (r == STOW_OK)
+			r = encode(pairs[i].value, &all[i].value);
 	}
 	if (r == STOW_OK) {
 		qsort(all, n, sizeof(all[0]), compare_encoded);

@@ -43,7 +43,8 @@ struct sign_request {
 #define SIGN_DATE_LEN 16
 void sign_date(int64_t seconds, char ret[SIGN_DATE_LEN + 1]);
 /* Adds name=value&name=value, encoded once, sorted by encoded name and then by encoded value.
- * An empty value gives "name=". Returns the buf's status; STOW_ERANGE over SIGN_QUERY_MAX. */
+ * An empty value gives "name=". Returns the buf's status; STOW_ERANGE over SIGN_QUERY_MAX, or
+ * where a name or value is over 64 KiB encoded. */
 int sign_query(const struct sign_pair *pairs, size_t n, struct buf *to);
 /* Adds the value of the Authorization header. */
 int sign_authorization(const struct sign_keys *, const struct sign_request *, struct buf *to);

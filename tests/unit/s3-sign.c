@@ -207,6 +207,28 @@ static void query_order(void **state)
 	}
 }
 
+/* A session token of any service's fits, and what does not is no lack of memory. */
+static void query_length(void **state)
+{
+	static const size_t sizes[] = { 4095, 4096, 65536, 65537 };
+	static char text[65537 + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct sign_pair pair = { "t", text };
+		struct buf query;
+		int r;
+
+		memset(text, 'x', sizes[i]);
+		text[sizes[i]] = '\0';
+		buf_init(&query, (size_t)1 << 20);
+		r = sign_query(&pair, 1, &query);
+		assert_int_equal(r, sizes[i] > 65536 ? STOW_ERANGE : STOW_OK);
+		assert_int_equal(query.len, r == STOW_OK ? sizes[i] + 2 : 0);
+		buf_done(&query);
+	}
+}
+
 static void canonical_headers(void **state)
 {
 	const struct sign_pair headers[] = { { "host", "h" }, { "x-a", "  a   b  c \t d  " } };
@@ -257,13 +279,10 @@ static void dates(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(published),
-		cmocka_unit_test(published_presign),
-		cmocka_unit_test(presign_with_token),
-		cmocka_unit_test(query_order),
-		cmocka_unit_test(canonical_headers),
-		cmocka_unit_test(path_encoding),
-		cmocka_unit_test(dates),
+		cmocka_unit_test(published),          cmocka_unit_test(published_presign),
+		cmocka_unit_test(presign_with_token), cmocka_unit_test(query_order),
+		cmocka_unit_test(query_length),       cmocka_unit_test(canonical_headers),
+		cmocka_unit_test(path_encoding),      cmocka_unit_test(dates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
