@@ -180,7 +180,7 @@ def _canonical_query(query):
 def _canonical_headers(request, names):
     lines = []
     for name in names:
-        values = [re.sub(" +", " ", value.strip()) for other, value in request.headers
+        values = [re.sub(" +", " ", value.strip(" \t")) for other, value in request.headers
                   if other.lower() == name]
         lines.append(f"{name}:{','.join(values)}\n")
     return "".join(lines)
