@@ -63,7 +63,8 @@ UNIT_SRC     := $(wildcard tests/unit/*.c)
 REGISTRY_SRC := $(wildcard tests/registry/*.c)
 SCHEMA1_SRC  := $(wildcard tests/schema1/*.c)
 DRIVE_SRC    := $(wildcard tests/driver/drive.c)
-CONTRACT_SRC := $(filter-out $(DRIVE_SRC),$(wildcard tests/driver/*.c))
+SIGNER_SRC   := $(wildcard tests/driver/signer.c)
+CONTRACT_SRC := $(filter-out $(DRIVE_SRC) $(SIGNER_SRC),$(wildcard tests/driver/*.c))
 BENCH_SRC    := $(wildcard bench/*.c)
 # one target a file ROOM-topic.c, and what runs them without a fuzzer
 FUZZ_SRC     := $(wildcard tests/fuzz/*-*.c)
@@ -84,6 +85,8 @@ CONTRACT  := $(if $(wildcard tests/driver/contract.c),$O/tests/driver/contract)
 SCHEMA1   := $(if $(SCHEMA1_SRC),$O/tests/schema1-vectors)
 # makes the calls that a script asks for
 DRIVE     := $(patsubst %.c,$O/%,$(DRIVE_SRC))
+# signs what a script asks for
+SIGNER    := $(patsubst %.c,$O/%,$(SIGNER_SRC))
 BENCH     := $(patsubst %.c,$O/%,$(BENCH_SRC))
 # drivers that break the ABI, each in its way; missing.c makes one for each mandatory call
 BROKEN_SRC   := $(filter-out tests/abi/broken/missing.c,$(wildcard tests/abi/broken/*.c))
@@ -174,8 +177,8 @@ $(COMMON_A): $(call objs,$(COMMON_SRC)) $O/obj/sources
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
 -include $(patsubst %.c,$O/obj/%.d,$(COMMON_SRC) $(HTTPC_SRC) $(PLUGIN_SRC) $(HOST_SRC) \
-	$(DRIVER_SRC) $(UNIT_SRC) $(REGISTRY_SRC) $(CONTRACT_SRC) $(SCHEMA1_SRC) $(DRIVE_SRC) $(BENCH_SRC) \
-	$(FUZZ_SRC) $(REPLAY_SRC))
+	$(DRIVER_SRC) $(UNIT_SRC) $(REGISTRY_SRC) $(CONTRACT_SRC) $(SCHEMA1_SRC) $(DRIVE_SRC) \
+	$(SIGNER_SRC) $(BENCH_SRC) $(FUZZ_SRC) $(REPLAY_SRC))
 
 # ---- shared objects and the program ----
 
@@ -260,6 +263,10 @@ $(SCHEMA1): $(call objs,$(SCHEMA1_SRC)) $(PLUGIN_OBJ) $(COMMON_A)
 $(DRIVE) $(BENCH): $O/%: $O/obj/%.o $(COMMON_A)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $< $(COMMON_A) -ldl $(CRYPTO_LIBS)
+# sees one file of the driver, which stands on common/ alone
+$(SIGNER): $O/%: $O/obj/%.o $O/obj/driver/s3/sign.o $(COMMON_A)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(COMMON_A) $(CRYPTO_LIBS)
 
 # Fuzz targets see rooms as archives, so that each takes what it looks at, and may put its own in
 # the place of what lies below.  FUZZER=1 links the fuzzer, else replay.c runs their corpora.
@@ -311,7 +318,8 @@ $(ABI_EXPOSED): tests/abi/exposed.c include/stowage/driver.h include/stowage/typ
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -shared $(ALL_LDFLAGS) $(ALL_CFLAGS) -g -o $@ $<
 
-tests: build $(UNIT) $(REGISTRY) $(CONTRACT) $(SCHEMA1) $(DRIVE) $(FUZZ) $(BROKEN) $(ABI_DRIVERS) $(ABI_EXPOSED)
+tests: build $(UNIT) $(REGISTRY) $(CONTRACT) $(SCHEMA1) $(DRIVE) $(SIGNER) $(FUZZ) \
+	$(BROKEN) $(ABI_DRIVERS) $(ABI_EXPOSED)
 fuzzers: $(FUZZ)
 bench: build $(BENCH)
 
