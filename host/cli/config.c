@@ -5,6 +5,7 @@
  */
 #include "host/cli/config.h"
 
+#include "host/cli/mdoc.h"
 #include "host/serve/setup.h"
 
 #include <getopt.h>
@@ -16,13 +17,15 @@
 static const char *const drivers[] = { "filesystem", "memory", "s3" };
 
 static const char usage[] =
-	"usage: stowage config [-c FILE] [--explain | --json | --check | --sample]\n"
+	"usage: stowage config [-c FILE] [--explain | --json | --check]\n"
+	"       stowage config --sample | --mdoc SECTION\n"
 	"\n"
 	"  -c, --config FILE  read FILE instead of $STOWAGE_CONFIG or /etc/stowage/plugin.conf\n"
 	"      --explain      every key: value in force, where it comes from, meaning (default)\n"
 	"      --json         the same as JSON\n"
 	"      --check        only check; exit status 0 where the configuration holds\n"
 	"      --sample       a plugin.conf with every key at its default\n"
+	"      --mdoc SECTION every key of a section as an item of a manual page's list\n"
 	"  -h, --help         this text\n"
 	"\n"
 	"Secrets are shown as ***.\n";
@@ -142,7 +145,7 @@ static int print_json(const struct stow_config *c)
 
 /* ---- the command ---- */
 
-enum mode { EXPLAIN = 1, JSON = 2, CHECK = 3, SAMPLE = 4 };
+enum mode { EXPLAIN = 1, JSON = 2, CHECK = 3, SAMPLE = 4, MDOC = 5 };
 
 /* Adds the sections of the drivers that ship; they come after the one in use. */
 static int add_drivers(struct stow_config *c, bool all, struct stow_error *err)
@@ -159,23 +162,30 @@ static int add_drivers(struct stow_config *c, bool all, struct stow_error *err)
 	return STOW_OK;
 }
 
-static int run_sample(void)
+/* What shows the tables alone: the sample, or of one section the items of a manual page. */
+static int run_tables(const char *section)
 {
 	struct stow_config *c = NULL;
 	struct stow_error err = { 0 };
+	bool ok;
 	int r;
 
 	r = setup_tables(&c, &err);
 	if (r == STOW_OK)
 		r = add_drivers(c, true, &err);
-	if (r == STOW_OK) {
+	ok = r == STOW_OK;
+	if (!ok) {
+		setup_complain("%s", err.message);
+	} else if (section) {
+		ok = mdoc_options(stdout, c, section);
+		if (!ok)
+			setup_complain("config: there is no section [%s]", section);
+	} else {
 		fputs(sample_head, stdout);
 		print_sections(c, print_sample);
-	} else {
-		setup_complain("%s", err.message);
 	}
 	stow_config_free(c);
-	return r == STOW_OK && setup_flush() ? 0 : 1;
+	return ok && setup_flush() ? 0 : 1;
 }
 
 static int run(enum mode mode, const char *file)
@@ -214,11 +224,12 @@ int config_main(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ "check", no_argument, NULL, 'k' },
 		{ "sample", no_argument, NULL, 's' },
+		{ "mdoc", required_argument, NULL, 'm' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	enum mode mode = EXPLAIN, wanted;
-	const char *file = NULL;
+	const char *file = NULL, *section = NULL;
 	bool chosen = false;
 	int c;
 
@@ -243,11 +254,16 @@ int config_main(int argc, char **argv)
 		case 's':
 			wanted = SAMPLE;
 			break;
+		case 'm':
+			wanted = MDOC;
+			section = optarg;
+			break;
 		default:
 			return setup_bad_option("config", c, argv);
 		}
 		if (chosen && wanted != mode) {
-			setup_complain("config: only one of --explain, --json, --check, --sample");
+			setup_complain("config: only one of --explain, --json, --check, --sample, "
+			               "--mdoc");
 			return 2;
 		}
 		mode = wanted;
@@ -258,5 +274,5 @@ int config_main(int argc, char **argv)
 		               argv[optind]);
 		return 2;
 	}
-	return mode == SAMPLE ? run_sample() : run(mode, file);
+	return mode == SAMPLE || mode == MDOC ? run_tables(section) : run(mode, file);
 }

@@ -126,6 +126,8 @@ def broken_driver():
     option=(("config", "--bogus"), "stowage: config: there is no option --bogus"),
     value=(("config", "-c"), "stowage: config: -c needs a value"),
     two=(("config", "--json", "--sample"), "stowage: config: only one of"),
+    tables=(("config", "--sample", "--mdoc", "s3"), "stowage: config: only one of"),
+    section=(("config", "--mdoc"), "stowage: config: --mdoc needs a value"),
     extra=(("config", "more"), 'stowage: config: unexpected "more"'),
     serve=(("serve", "--bogus"), "stowage: serve: there is no option --bogus"),
     serve_value=(("serve", "-c"), "stowage: serve: -c needs a value"),
@@ -219,6 +221,21 @@ def explains():
     tap.equal(rows["s3", "bucket"]["origin"], f"{conf}:4")
     tap.equal(rows["http", "secret"]["origin"], "STOWAGE_HTTP_SECRET")
     tap.equal(rows["uploads", "age"]["value"], "7d")
+
+
+@tap.test
+def mdoc_is_of_the_table():
+    """Whatever is in force, and wherever the file is."""
+    env = {"STOWAGE_CONFIG": "/no/such.conf", "STOWAGE_S3_BUCKET": "mine"}
+    status, out, err = run("config", "--mdoc", "s3", env=env)
+    tap.equal((status, err), (0, ""))
+    tap.ok("\n.It Cm bucket No = Ar text\n\\&name of the bucket" in out and "mine" not in out, out)
+    rows = json.loads(run("config", "--json")[1])
+    tap.equal(re.findall(r"(?m)^\.It Cm (\w+) No = ", out),
+              [r["key"] for r in rows if r["section"] == "s3"])
+    status, out, err = run("config", "--mdoc", "s4")
+    tap.equal((status, out), (1, ""))
+    one_line(err, r"config: there is no section \[s4\]")
 
 
 @tap.test
