@@ -99,6 +99,9 @@ ABI_DRIVERS  := $(patsubst tests/abi/driver-1.0/%.c,$O/tests/abi/drivers/%.so,$(
 	tests/abi/driver-1.0/*.c))
 ABI_EXPOSED  := $O/tests/abi/exposed.so
 FUZZ      := $(patsubst %.c,$O/%,$(FUZZ_SRC))
+# pages with the options of a driver, from its table, where it has "@OPTIONS@"
+PAGES     := $(patsubst docs/%.in,$O/docs/%,$(wildcard docs/stowage-*.5.in))
+MANUALS   := $(wildcard docs/*.1 docs/*.5) $(PAGES)
 
 # ---- flags ----
 
@@ -207,6 +210,12 @@ link_host = $(CC) $(ALL_LDFLAGS) -pie $(1) -o $@ $(HOST_OBJ) $(HTTPC_OBJ) $(COMM
 $(BIN): $(HOST_OBJ) $(HTTPC_OBJ) $(COMMON_A) $(SO) $O/obj/sources
 	$(call say,LD,$@)$(call link_host,-Wl$(comma)-rpath$(comma)'$$ORIGIN')
 build: $(if $(HOST_SRC),$(BIN)) $(if $(PLUGIN_SRC),$(SO)) $(DRIVER_SO)
+
+$O/docs/stowage-%.5: docs/stowage-%.5.in $(BIN) $(DRIVER_SO)
+	@mkdir -p $(@D)
+	$(call say,MDOC,$@)STOWAGE_DRIVER_PATH=$(abspath $O)/drivers $(BIN) config --mdoc $* > $@.options
+	$(Q)sed -e '/@OPTIONS@/{r $@.options' -e 'd;}' $< > $@ && rm $@.options
+manuals: $(PAGES)
 
 # CNCF Distribution with the drivers as its storage, where there is a Go to build it
 GO_MODULE := host/distribution
@@ -348,7 +357,7 @@ run-minio: deps
 	@$(MAKE) --no-print-directory -j$(shell nproc) build
 	@tests/tools/serve minio $O
 
-check: build tests
+check: build tests manuals
 	@tests/tools/suite check $O
 
 test:
@@ -388,7 +397,7 @@ format:
 	@tests/tools/format write
 
 clean:
-	rm -rf $O/obj $O/drivers $O/tests $O/bench $O/results $O/clang $O/fuzz $O/address $O/thread $O/installed \
+	rm -rf $O/obj $O/drivers $O/docs $O/tests $O/bench $O/results $O/clang $O/fuzz $O/address $O/thread $O/installed \
 		$O/stowage $O/libstowage.so* $O/registry-stowage
 distclean: clean
 	rm -rf $O
@@ -419,7 +428,7 @@ $O/installed/stowage.pc: Makefile $O/installed/places
 		"Description: A container registry's storage" 'Version: $(VERSION)' \
 		'Libs: -L$${libdir} -lstowage' 'Cflags: -I$${includedir}' > $@
 
-install: build $O/installed/stowage $O/installed/$(SONAME) $O/installed/stowage.pc
+install: build manuals $O/installed/stowage $O/installed/$(SONAME) $O/installed/stowage.pc
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig \
 		$(DESTDIR)$(LIBDIR)/stowage/drivers $(DESTDIR)$(INCLUDEDIR)/stowage
 	$(INSTALL) -m 755 $O/installed/stowage $(DESTDIR)$(BINDIR)/stowage
@@ -429,7 +438,7 @@ install: build $O/installed/stowage $O/installed/$(SONAME) $O/installed/stowage.
 	$(INSTALL) -m 644 $O/installed/stowage.pc $(DESTDIR)$(LIBDIR)/pkgconfig/stowage.pc
 	$(INSTALL) -m 644 include/stowage.h $(DESTDIR)$(INCLUDEDIR)
 	$(INSTALL) -m 644 $(wildcard include/stowage/*.h) $(DESTDIR)$(INCLUDEDIR)/stowage
-	@for m in $(wildcard docs/*.1 docs/*.5); do s=$${m##*.}; \
+	@for m in $(MANUALS); do s=$${m##*.}; \
 		$(INSTALL) -d $(DESTDIR)$(MANDIR)/man$$s && \
 		$(INSTALL) -m 644 $$m $(DESTDIR)$(MANDIR)/man$$s || exit 1; done
 
@@ -439,7 +448,7 @@ uninstall:
 		$(DESTDIR)$(LIBDIR)/libstowage.so $(DESTDIR)$(LIBDIR)/pkgconfig/stowage.pc \
 		$(patsubst %,$(DESTDIR)$(LIBDIR)/stowage/drivers/%.so,$(SHIPPED)) \
 		$(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(HEADERS))
-	rm -f $(foreach m,$(wildcard docs/*.1 docs/*.5),\
+	rm -f $(foreach m,$(MANUALS),\
 		$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m))
 	@for d in $(LIBDIR)/stowage/drivers $(LIBDIR)/stowage $(INCLUDEDIR)/stowage; do \
 		[ ! -d $(DESTDIR)$$d ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$$d; done
@@ -456,6 +465,7 @@ help:
 	'  test          sets everything up and runs all tests; the last line is the count' \
 	'  test-deps     install what the tests need' \
 	'  tests bench   build the test programs, the benchmarks' \
+	'  manuals       build the manual pages that are made of option tables' \
 	'  tidy          clang-tidy' \
 	'  fuzz          fuzz every parser, each for FUZZTIME=20 seconds, with clang-14' \
 	'  check-clang   build all with clang-14, its warnings and -Wthread-safety' \
@@ -470,6 +480,6 @@ help:
 	'  clean         remove what was built; distclean removes the tools, too' ''
 	@sed -n '/^# Knobs/,/^# Sources/{s/^# \?//;/^Sources/d;p}' Makefile
 
-.PHONY: all build tests bench fuzz fuzzers deps test-deps run run-minio check test tidy check-clang \
+.PHONY: all build manuals tests bench fuzz fuzzers deps test-deps run run-minio check test tidy check-clang \
 	check-includes check-exports check-headers check-style format format-check clean distclean \
 	install uninstall help check-abi abi-baseline test-long registry-stowage

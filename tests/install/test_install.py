@@ -33,7 +33,7 @@ def expected():
     """{path below the prefix: mode} of all that is installed."""
     files = {"bin/stowage": 0o755, "lib/libstowage.so.0": 0o755, "include/stowage.h": 0o644,
              "lib/pkgconfig/stowage.pc": 0o644, "share/man/man1/stowage.1": 0o644,
-             "share/man/man5/plugin.conf.5": 0o644}
+             "share/man/man5/plugin.conf.5": 0o644, "share/man/man5/stowage-s3.5": 0o644}
     files.update((f"lib/stowage/drivers/{d}.so", 0o755) for d in DRIVERS)
     files.update((f"include/stowage/{h}.h", 0o644)
                  for h in ("config", "driver", "registry", "store", "types"))
@@ -148,9 +148,11 @@ def version():
 
 @tap.test
 def manuals():
-    for page in ("man1/stowage.1", "man5/plugin.conf.5"):
+    for page in ("man1/stowage.1", "man5/plugin.conf.5", "man5/stowage-s3.5"):
         with open(one().path("share/man", page), encoding="utf-8") as f:
             tap.ok(".Sh NAME" in f.read(), page)
+    with open(one().path("share/man/man5/stowage-s3.5"), encoding="utf-8") as f:
+        tap.ok(".It Cm bucket No = Ar text\n" in f.read(), "the driver's options")
 
 
 @tap.cases(filesystem="filesystem", memory="memory", s3="s3")
