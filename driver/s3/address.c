@@ -37,7 +37,8 @@ bool address_is_loopback(const char *host)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		size_t len = strlen(names[i]);
 
-		if (strncasecmp(host, names[i], len) == 0 && (host[len] == '\0' || host[len] == ':'))
+		if (strncasecmp(host, names[i], len) == 0 &&
+		    (host[len] == '\0' || host[len] == ':'))
 			return true;
 	}
 	return false;

@@ -124,11 +124,11 @@ static struct meaning meaning_of(const struct call *c, int http)
 
 bool answer_is_throttle(const struct call *c)
 {
-	static const char *const codes[] = { "SlowDown",         "SlowDownRead",
-		                             "SlowDownWrite",    "TooManyRequests",
-		                             "Throttling",       "ThrottlingException",
-		                             "RequestThrottled", "RequestLimitExceeded",
-		                             "BandwidthLimitExceeded" };
+	static const char *const codes[] = {
+		"SlowDown",         "SlowDownRead",         "SlowDownWrite",
+		"TooManyRequests",  "Throttling",           "ThrottlingException",
+		"RequestThrottled", "RequestLimitExceeded", "BandwidthLimitExceeded"
+	};
 
 	if (c->error.backend == 429 || c->error.retry_after_ms)
 		return c->error.status == STOW_EBUSY;

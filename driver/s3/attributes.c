@@ -41,8 +41,12 @@ static int set_class(struct attributes *a, const char *name, struct stow_error *
 static int set_acl(struct attributes *a, const char *name, struct stow_error *err)
 {
 	static const char *const acls[] = {
-		"private",           "public-read",        "public-read-write",
-		"authenticated-read", "aws-exec-read",     "bucket-owner-read",
+		"private",
+		"public-read",
+		"public-read-write",
+		"authenticated-read",
+		"aws-exec-read",
+		"bucket-owner-read",
 		"bucket-owner-full-control",
 	};
 
@@ -164,9 +168,8 @@ size_t attributes_headers(const struct attributes *a, unsigned kind, struct sign
 			to[n++] = (struct sign_pair){ "x-amz-server-side-encryption",
 				                      a->encryption };
 		if (a->keyid)
-			to[n++] = (struct sign_pair){
-				"x-amz-server-side-encryption-aws-kms-key-id", a->keyid
-			};
+			to[n++] = (struct sign_pair){ "x-amz-server-side-encryption-aws-kms-key-id",
+				                      a->keyid };
 	}
 	if (!a->customer_key)
 		return n;
@@ -179,8 +182,7 @@ size_t attributes_headers(const struct attributes *a, unsigned kind, struct sign
 	if (kind & ATTRIBUTES_SOURCE) {
 		to[n++] = (struct sign_pair){ CUSTOMER("copy-source-") "algorithm", "AES256" };
 		to[n++] = (struct sign_pair){ CUSTOMER("copy-source-") "key", a->customer_key };
-		to[n++] = (struct sign_pair){ CUSTOMER("copy-source-") "key-md5",
-			                      a->customer_md5 };
+		to[n++] = (struct sign_pair){ CUSTOMER("copy-source-") "key-md5", a->customer_md5 };
 	}
 #undef CUSTOMER
 	return n;

@@ -213,6 +213,7 @@ static int header_lines(struct call *c, struct buf *text, size_t *ret_n, struct 
 	char date[SIGN_DATE_LEN + 1];
 	struct sign_keys keys = call_keys(c->s3, c->place, c->keys);
 	size_t n = 0;
+	int status;
 
 	for (size_t i = 0; i < c->n_headers; i++)
 		pairs[n++] = c->headers[i];
@@ -231,19 +232,20 @@ static int header_lines(struct call *c, struct buf *text, size_t *ret_n, struct 
 		buf_addc(text, '\0');
 	}
 	buf_adds(text, "Authorization: ");
-	sign_authorization(&keys,
-	                   &(struct sign_request){ .method = c->method,
-	                                           .path = c->path,
-	                                           .query = c->query_text,
-	                                           .headers = pairs,
-	                                           .n_headers = n,
-	                                           .payload = c->payload },
-	                   text);
-	buf_addc(text, '\0');
+	status = sign_authorization(&keys,
+	                            &(struct sign_request){ .method = c->method,
+	                                                    .path = c->path,
+	                                                    .query = c->query_text,
+	                                                    .headers = pairs,
+	                                                    .n_headers = n,
+	                                                    .payload = c->payload },
+	                            text);
+	if (status == STOW_OK)
+		status = buf_addc(text, '\0');
 	*ret_n = n + 1;
-	return buf_status(text) == STOW_OK ? STOW_OK
-	                                   : error_set(err, buf_status(text), c->where,
-	                                               "the request's header is too long");
+	return status == STOW_OK
+	               ? STOW_OK
+	               : error_set(err, status, c->where, "the request's header cannot be made");
 }
 
 static int take_keys(struct call *c, const struct stow_op *op, struct stow_error *err)
@@ -411,8 +413,7 @@ static void settle(struct call *c, const struct stow_op *op)
 	c->attempts++;
 	if (answer_is_throttle(c))
 		metrics_throttle(c);
-	if (c->one_attempt ||
-	    !call_may_retry(c, op, c->attempts, c->began, &delay, &paid)) {
+	if (c->one_attempt || !call_may_retry(c, op, c->attempts, c->began, &delay, &paid)) {
 		finish(c, r);
 		return;
 	}

@@ -56,16 +56,16 @@ struct call {
 	char *path, *query_text, payload[72], md5[28];
 	struct http_request *http; /* the last attempt; after the end its answer */
 	int64_t due;               /* when the next attempt may start */
-	int64_t began;         /* the first one */
-	unsigned attempts;     /* which failed for want of the store, or are under way */
-	unsigned paid;         /* of them, by the purse */
-	unsigned corrected;    /* by what an answer taught: CORRECT_* */
-	bool turn, fresh;      /* it has its turn; it wants a new connection */
-	int status; /* after the end */
+	int64_t began;             /* the first one */
+	unsigned attempts;         /* which failed for want of the store, or are under way */
+	unsigned paid;             /* of them, by the purse */
+	unsigned corrected;        /* by what an answer taught: CORRECT_* */
+	bool turn, fresh;          /* it has its turn; it wants a new connection */
+	int status;                /* after the end */
 	bool finished, maybe;
-	char code[64];           /* the store's own error code, "" if none */
+	char code[64];                 /* the store's own error code, "" if none */
 	char region[PLACE_REGION_MAX]; /* that it says the bucket is in, likewise */
-	struct stow_error error; /* after the end, where status is not STOW_OK */
+	struct stow_error error;       /* after the end, where status is not STOW_OK */
 };
 
 /* Begins a description; the rest is set by the caller. */

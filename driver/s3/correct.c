@@ -118,14 +118,19 @@ static bool correct_clock(struct call *c, int http)
 
 /* ---- keys, hash ---- */
 
-static bool correct_keys(struct call *c)
+static bool correct_keys(struct call *c, int http)
 {
 	static const char *const codes[] = { "ExpiredToken", "ExpiredTokenException",
 		                             "InvalidToken", "TokenRefreshRequired",
 		                             "InvalidAccessKeyId" };
 
-	return has_code(c, codes, sizeof(codes) / sizeof(codes[0])) && c->keys &&
-	       first_time(c, CORRECT_KEYS) && credentials_refused(c->s3->credentials, c->keys);
+	bool sure = has_code(c, codes, sizeof(codes) / sizeof(codes[0]));
+
+	/* a HEAD does not say what was refused */
+	if (!c->keys || !(sure || (http == 403 && !c->code[0])) || (c->corrected & CORRECT_KEYS) ||
+	    !credentials_refused(c->s3->credentials, c->keys, sure))
+		return false;
+	return first_time(c, CORRECT_KEYS);
 }
 
 static bool correct_md5(struct call *c, int http)
@@ -133,8 +138,7 @@ static bool correct_md5(struct call *c, int http)
 	static const char *const codes[] = { "InvalidRequest", "MissingContentMD5",
 		                             "InvalidArgument" };
 
-	if (http != 400 || !c->bytes || c->md5[0] ||
-	    c->s3->attributes.md5 != ATTRIBUTES_AUTO ||
+	if (http != 400 || !c->bytes || c->md5[0] || c->s3->attributes.md5 != ATTRIBUTES_AUTO ||
 	    !has_code(c, codes, sizeof(codes) / sizeof(codes[0])) ||
 	    !(strstr(c->error.message, "Content-MD5") || strstr(c->error.message, "ContentMD5")) ||
 	    !first_time(c, CORRECT_MD5))
@@ -188,5 +192,5 @@ bool correct_call(struct call *c)
 	if (http / 100 == 2)
 		return false;
 	return correct_region(c, http) || ask_by_get(c, http) || correct_clock(c, http) ||
-	       correct_keys(c) || correct_md5(c, http) || correct_host(c, http);
+	       correct_keys(c, http) || correct_md5(c, http) || correct_host(c, http);
 }

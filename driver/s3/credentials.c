@@ -13,9 +13,9 @@
 #include "common/thread.h"
 
 #define WHERE "s3.credentials"
-#define AHEAD (300 * CLOCK_SECOND)      /* of the end, new ones are fetched */
-#define AGAIN_GOOD (30 * CLOCK_SECOND)  /* after a failure, while the old ones are good */
-#define AGAIN_BAD (CLOCK_SECOND)        /* and when they are not */
+#define AHEAD (300 * CLOCK_SECOND)     /* of the end, new ones are fetched */
+#define AGAIN_GOOD (30 * CLOCK_SECOND) /* after a failure, while the old ones are good */
+#define AGAIN_BAD (CLOCK_SECOND)       /* and when they are not */
 #define LOOK (50 * CLOCK_MILLISECOND)
 
 struct credentials {
@@ -27,7 +27,7 @@ struct credentials {
 	struct cond changed;
 	struct keys *keys;         /* NULL: none yet */
 	int64_t renew_ns;          /* wall clock: from then on new ones are fetched; 0: never */
-	int64_t not_before_ns;     /* CLOCK_MONOTONIC: after a failure */
+	int64_t failed_ns;         /* CLOCK_MONOTONIC: the last fetch, if it did; 0: it did not */
 	bool fetching, refused;    /* refused: the store does not take these */
 	struct stow_error failure; /* of the last fetch */
 };
@@ -78,12 +78,18 @@ static bool good_locked(const struct credentials *c, int64_t now)
 	return c->keys && !c->refused && (c->keys->expires_ns == 0 || now < c->keys->expires_ns);
 }
 
+/* A source that has just failed is left alone for a while. */
+static bool too_soon_locked(const struct credentials *c, int64_t pause)
+{
+	return c->failed_ns && clock_monotonic() < c->failed_ns + pause;
+}
+
 /* Is it time for new ones? */
 static bool due_locked(const struct credentials *c, int64_t now)
 {
 	if (!good_locked(c, now))
 		return true;
-	return c->renew_ns && now >= c->renew_ns && clock_monotonic() >= c->not_before_ns;
+	return c->renew_ns && now >= c->renew_ns && !too_soon_locked(c, AGAIN_GOOD);
 }
 
 static void install_locked(struct credentials *c, struct keys *keys, int64_t now)
@@ -93,7 +99,7 @@ static void install_locked(struct credentials *c, struct keys *keys, int64_t now
 	keys_unref(c->keys);
 	c->keys = keys;
 	c->refused = false;
-	c->not_before_ns = 0;
+	c->failed_ns = 0;
 	c->renew_ns = 0;
 	if (keys->expires_ns)
 		c->renew_ns = keys->expires_ns - (life / 4 < AHEAD ? life / 4 : AHEAD);
@@ -126,8 +132,7 @@ static int fetch_locked(struct credentials *c, const struct stow_op *op, int64_t
 	c->failure = e;
 	/* that one caller had no time left says nothing to the others */
 	if (status != STOW_ECANCELED && status != STOW_ETIMEOUT)
-		c->not_before_ns = clock_monotonic() +
-		                   (good_locked(c, now) ? AGAIN_GOOD : AGAIN_BAD);
+		c->failed_ns = clock_monotonic();
 	if (!good_locked(c, now))
 		return error_copy(err, &e);
 	log_line(c->host, STOW_LOG_WARNING, "s3",
@@ -167,7 +172,7 @@ static int get_locked(struct credentials *c, const struct stow_op *op, struct ke
 				return status;
 			continue;
 		}
-		if (!good_locked(c, now) && clock_monotonic() < c->not_before_ns)
+		if (!good_locked(c, now) && too_soon_locked(c, AGAIN_BAD))
 			return error_copy(err, &c->failure);
 		status = fetch_locked(c, op, now, err);
 		if (status != STOW_OK)
@@ -189,14 +194,14 @@ int credentials_get(struct credentials *c, const struct stow_op *op, struct keys
 	return status;
 }
 
-bool credentials_refused(struct credentials *c, const struct keys *keys)
+bool credentials_refused(struct credentials *c, const struct keys *keys, bool sure)
 {
 	bool others;
 
 	mutex_lock(&c->lock);
-	others = source_renews(c->source);
-	if (others && c->keys == keys)
-		c->refused = true;
+	others = c->keys != keys;
+	if (!others && sure && source_renews(c->source))
+		c->refused = others = true;
 	mutex_unlock(&c->lock);
 	return others;
 }

@@ -27,14 +27,15 @@ struct credentials;
 
 /* STOW_EINVAL with a line where there are none, or half of a pair.  The client is the caller's and
  * outlives it; host may be NULL. */
-int credentials_open(const struct source_settings *, const struct stow_host *,
-                     struct http_client *, struct credentials **ret, struct stow_error *);
+int credentials_open(const struct source_settings *, const struct stow_host *, struct http_client *,
+                     struct credentials **ret, struct stow_error *);
 void credentials_close(struct credentials *); /* takes NULL */
 /* A reference to keys that are good now.  Blocks where they must be fetched first. */
 int credentials_get(struct credentials *, const struct stow_op *, struct keys **ret,
                     struct stow_error *);
-/* The store has refused these as expired or unknown.  True where others may be had: the next
- * credentials_get fetches them, unless somebody has already. */
-bool credentials_refused(struct credentials *, const struct keys *);
+/* The store has refused a request that these signed.  True where others may be had: somebody has
+ * fetched them already, or, where it was the keys that were refused for sure, the next
+ * credentials_get does. */
+bool credentials_refused(struct credentials *, const struct keys *, bool sure);
 
 #endif

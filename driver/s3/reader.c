@@ -37,12 +37,12 @@ struct reader {
 	size_t mapped, reserved;
 
 	/* the attempt under way */
-	bool active;  /* call is in use */
-	bool checked; /* the header of its answer is right */
+	bool active;             /* call is in use */
+	bool checked;            /* the header of its answer is right */
 	unsigned failures, paid; /* in a row; paid: of them, by the purse */
 	int64_t began;           /* the first of them */
-	int64_t due;     /* when the next one may start */
-	char header[64]; /* "bytes=0-99" */
+	int64_t due;             /* when the next one may start */
+	char header[64];         /* "bytes=0-99" */
 	struct call call;
 
 	struct stow_error failure; /* latched */

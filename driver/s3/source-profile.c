@@ -27,8 +27,8 @@ static bool path_of(const struct source_settings *s, bool config, char ret[PATH_
 
 	if (path)
 		return text_copy(ret, PATH_LEN, path);
-	return home && text_format(ret, PATH_LEN, "%s/.aws/%s", home,
-	                           config ? "config" : "credentials");
+	return home &&
+	       text_format(ret, PATH_LEN, "%s/.aws/%s", home, config ? "config" : "credentials");
 }
 
 /* ---- keys in a file ---- */
@@ -80,8 +80,8 @@ struct search {
 	const struct source_settings *settings;
 	const char *name;
 	unsigned depth;
-	bool seen;            /* some file has the profile */
-	bool keys_only;       /* the role in it was looked at already */
+	bool seen;      /* some file has the profile */
+	bool keys_only; /* the role in it was looked at already */
 	struct source **ret;
 	struct stow_error *err;
 };
@@ -237,8 +237,7 @@ static int refuse_others(const struct search *s, const struct profile_file *file
 
 static int take_from(struct search *s, const struct profile_file *file)
 {
-	bool role = has(file, s->name, "role_arn") ||
-	            has(file, s->name, "web_identity_token_file");
+	bool role = has(file, s->name, "role_arn") || has(file, s->name, "web_identity_token_file");
 	int status;
 
 	s->seen = s->seen || profile_exists(file, s->name);

@@ -91,6 +91,7 @@ static int sign(const struct source *s, const struct keys *k, const struct buf *
 		{ "x-amz-security-token", k->sessiontoken },
 	};
 	size_t n = k->sessiontoken ? 4 : 3;
+	int status;
 
 	if (!parts_of(s->url, host, &path))
 		return error_set(err, STOW_EINVAL, WHERE, "AWS_ENDPOINT_URL_STS is no URL");
@@ -102,16 +103,18 @@ static int sign(const struct source *s, const struct keys *k, const struct buf *
 		buf_addc(lines, '\0');
 	}
 	buf_adds(lines, "Authorization: ");
-	sign_authorization(&keys,
-	                   &(struct sign_request){ .method = "POST",
-	                                           .path = path,
-	                                           .query = "",
-	                                           .headers = pairs,
-	                                           .n_headers = n,
-	                                           .payload = payload },
-	                   lines);
-	buf_addc(lines, '\0');
-	return buf_status(lines) == STOW_OK ? STOW_OK : error_nomem(err, WHERE);
+	status = sign_authorization(&keys,
+	                            &(struct sign_request){ .method = "POST",
+	                                                    .path = path,
+	                                                    .query = "",
+	                                                    .headers = pairs,
+	                                                    .n_headers = n,
+	                                                    .payload = payload },
+	                            lines);
+	if (status == STOW_OK)
+		status = buf_addc(lines, '\0');
+	return status == STOW_OK ? STOW_OK
+	                         : error_set(err, status, WHERE, "%s: cannot sign", s->url);
 }
 
 /* Says why the service refused, in its own words: they name roles and tokens' faults, no secrets. */

@@ -233,8 +233,8 @@ static int of_web_identity(const struct source_settings *s, struct source **ret,
 /* A token goes with the question: not to anyone over a wire that is not secret. */
 static bool is_near(const char *url)
 {
-	static const char *const hosts[] = { "127.0.0.1", "localhost", "[::1]", "169.254.170.2",
-		                             "169.254.170.23", "[fd00:ec2::23]" };
+	static const char *const hosts[] = { "127.0.0.1",     "localhost",      "[::1]",
+		                             "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]" };
 	const char *host = url + strlen("http://");
 
 	if (text_starts(url, "https://"))
@@ -287,8 +287,7 @@ static int of_container(const struct source_settings *s, struct source **ret,
 	return STOW_OK;
 }
 
-static int of_instance(const struct source_settings *s, struct source **ret,
-                       struct stow_error *err)
+static int of_instance(const struct source_settings *s, struct source **ret, struct stow_error *err)
 {
 	const char *off = source_variable(s, "AWS_EC2_METADATA_DISABLED");
 	const char *url = source_variable(s, "AWS_EC2_METADATA_SERVICE_ENDPOINT");

@@ -37,18 +37,18 @@ enum source_kind {
 
 struct source {
 	enum source_kind kind;
-	struct keys *keys;     /* GIVEN */
-	char *file, *profile;  /* PROFILE */
-	bool config;           /* its file is of the form of ~/.aws/config */
-	struct source *base;   /* ROLE */
-	char *role, *session;  /* ROLE and WEB: the role's ARN, and the session's name */
-	char *external;        /* ROLE: an id that the role asks for, or NULL */
-	int64_t seconds;       /* ROLE: how long the keys are to live; 0: as the service likes */
-	char *token_file;      /* WEB, CONTAINER: read each time; NULL: none */
-	char *token;           /* CONTAINER */
-	char *url;             /* ROLE, WEB: of STS; CONTAINER; INSTANCE: without a path */
-	char *region;          /* ROLE: that STS is signed for */
-	char *command;         /* PROCESS */
+	struct keys *keys;    /* GIVEN */
+	char *file, *profile; /* PROFILE */
+	bool config;          /* its file is of the form of ~/.aws/config */
+	struct source *base;  /* ROLE */
+	char *role, *session; /* ROLE and WEB: the role's ARN, and the session's name */
+	char *external;       /* ROLE: an id that the role asks for, or NULL */
+	int64_t seconds;      /* ROLE: how long the keys are to live; 0: as the service likes */
+	char *token_file;     /* WEB, CONTAINER: read each time; NULL: none */
+	char *token;          /* CONTAINER */
+	char *url;            /* ROLE, WEB: of STS; CONTAINER; INSTANCE: without a path */
+	char *region;         /* ROLE: that STS is signed for */
+	char *command;        /* PROCESS */
 };
 
 /* STOW_EINVAL with a line where there is none, or half of one. */

@@ -61,7 +61,7 @@ struct drive {
 	struct mutex lock;
 	struct metric metrics[METRICS_MOST];
 	size_t n_metrics;
-	size_t n;          /* words after the command */
+	size_t n; /* words after the command */
 	char *word[WORDS_MAX];
 };
 
@@ -582,10 +582,9 @@ static bool load(struct drive *d, const char *path)
 int main(int argc, char **argv)
 {
 	static struct drive d; /* too large for a stack */
-	static struct stow_host host = { .size = sizeof(host),
-		                         .log = host_log,
-		                         .count = host_count,
-		                         .now_ns = host_now };
+	static struct stow_host host = {
+		.size = sizeof(host), .log = host_log, .count = host_count, .now_ns = host_now
+	};
 	cleanup_free struct stow_kv *kv = calloc((size_t)argc + 1, sizeof(*kv));
 	cleanup_free char *line = NULL;
 	size_t n = 0, room = 0;

@@ -169,7 +169,8 @@ static void what_is_not_supported_is_named(void **state)
 {
 	static const char *const lines[] = { "role_arn = arn:aws:iam::1:role/r",
 		                             "mfa_serial = x\nrole_arn = y\nsource_profile = p",
-		                             "sso_session = s", "sso_start_url = https://x",
+		                             "sso_session = s",
+		                             "sso_start_url = https://x",
 		                             "source_profile = none\nrole_arn = y",
 		                             "source_profile = p\nrole_arn = y",
 		                             "role_arn = y\ncredential_source = Moon" };
@@ -222,8 +223,8 @@ static void programs(void **state)
 	char text[400];
 
 	for (size_t i = 0; i < LENGTH(rows); i++) {
-		assert_true(text_format(text, sizeof(text), "[profile p]\ncredential_process = %s\n",
-		                        rows[i].command));
+		assert_true(text_format(text, sizeof(text),
+		                        "[profile p]\ncredential_process = %s\n", rows[i].command));
 		write_file(s->config, text);
 		if (!strstr(found(s, NULL, NULL, "p"), rows[i].want))
 			fail_msg("%s: %s", rows[i].command, found(s, NULL, NULL, "p"));
@@ -297,9 +298,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(test) { #test, test, setup, end, NULL }
-		TEST(the_first_source_wins), TEST(profiles),   TEST(what_is_not_supported_is_named),
-		TEST(none_or_half),          TEST(below_home), TEST(bounds),
-		TEST(programs),              TEST(web_identity_and_containers),
+		TEST(the_first_source_wins),
+		TEST(profiles),
+		TEST(what_is_not_supported_is_named),
+		TEST(none_or_half),
+		TEST(below_home),
+		TEST(bounds),
+		TEST(programs),
+		TEST(web_identity_and_containers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
