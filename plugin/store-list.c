@@ -123,3 +123,23 @@ int stow_store_check(struct stow_store *s, const struct stow_op *op, struct stow
 	store_list_close(list);
 	return r == STOW_ENOTFOUND ? STOW_OK : store_answer(s, "store.check", r, &e, err);
 }
+
+int stow_store_probe(struct stow_store *s, const struct stow_op *op, char *buf, size_t cap,
+                     size_t *ret_len, struct stow_error *err)
+{
+	struct stow_error e = { 0 };
+	size_t len = 0;
+	int r;
+
+	if (!s->driver.probe)
+		return error_set(err, STOW_ENOTSUP, "store.probe", "driver %s has nothing to probe",
+		                 s->driver.name);
+	r = s->driver.probe(s->self, op, buf, cap, &len, &e);
+	if (r == STOW_OK && len > cap)
+		return error_set(err, STOW_EIO, "store.probe",
+		                 "driver %s reports more than it was given room for",
+		                 s->driver.name);
+	if (r == STOW_OK)
+		*ret_len = len;
+	return store_answer(s, "store.probe", r, &e, err);
+}

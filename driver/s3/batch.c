@@ -38,7 +38,8 @@ static int begin_copy(struct batch *b, struct lane *l, struct stow_call *i, stru
 	if (r != STOW_OK)
 		return r;
 	/* What CopyObject cannot promise goes the long way, as a call of its own. */
-	if (i->put && (i->put->flags & STOW_PUT_CREATE || i->put->if_match)) {
+	if (ability_lacks(&b->s3->abilities, ABILITY_COPY) ||
+	    (i->put && (i->put->flags & STOW_PUT_CREATE || i->put->if_match))) {
 		r = s3_copy(b->s3, b->op, i->from, i->if_match, i->key, i->put, err);
 		i->status = r;
 		return r;
@@ -73,9 +74,9 @@ static int begin_item(struct batch *b, struct lane *l, struct stow_call *i)
 		break;
 	case STOW_CALL_REMOVE:
 		if (i->if_match)
-			return error_set(i->err, STOW_ENOTSUP, "s3.remove",
-			                 "removing on a condition is not offered");
-		describe_remove(&l->call, b->s3, i->key);
+			r = s3_may_remove_if(b->s3, "s3.remove", i->key, i->err);
+		if (r == STOW_OK)
+			describe_remove(&l->call, b->s3, i->key, i->if_match);
 		break;
 	case STOW_CALL_COPY:
 		r = begin_copy(b, l, i, i->err);
@@ -216,7 +217,7 @@ int s3_batch(void *self, const struct stow_op *op, struct stow_call *calls, size
 /* ---- DeleteObjects ---- */
 
 struct removal {
-	const char *const *keys;
+	const char *const *keys, *const *if_match; /* if_match may be NULL */
 	int *statuses;
 	size_t n;
 	size_t root; /* length of the root, cut from the keys of answers */
@@ -240,6 +241,8 @@ static int status_of_code(const char *code)
 		return STOW_OK;
 	if (strcmp(code, "AccessDenied") == 0)
 		return STOW_EDENIED;
+	if (strcmp(code, "PreconditionFailed") == 0)
+		return STOW_ECHANGED;
 	if (strcmp(code, "SlowDown") == 0 || strcmp(code, "ServiceUnavailable") == 0)
 		return STOW_EBUSY;
 	return STOW_EIO;
@@ -285,7 +288,14 @@ static bool removal_body(const struct s3 *s3, const struct removal *m, struct bu
 		buf_adds(body, "<Object><Key>");
 		if (!xml_escape(body, s3->root) || !xml_escape(body, m->keys[i]))
 			return false;
-		buf_adds(body, "</Key></Object>");
+		buf_adds(body, "</Key>");
+		if (m->if_match && m->if_match[i]) {
+			buf_adds(body, "<ETag>");
+			if (!xml_escape(body, m->if_match[i]))
+				return false;
+			buf_adds(body, "</ETag>");
+		}
+		buf_adds(body, "</Object>");
 	}
 	return buf_adds(body, "</Delete>") == STOW_OK;
 }
@@ -325,7 +335,9 @@ static int remove_singly(struct s3 *s3, const struct stow_op *op, const struct r
 	if (!calls)
 		return error_nomem(err, "s3.remove");
 	for (size_t i = 0; i < m->n; i++)
-		calls[i] = (struct stow_call){ .verb = STOW_CALL_REMOVE, .key = m->keys[i] };
+		calls[i] = (struct stow_call){ .verb = STOW_CALL_REMOVE,
+			                       .key = m->keys[i],
+			                       .if_match = m->if_match ? m->if_match[i] : NULL };
 	r = s3_batch(s3, op, calls, m->n, sizeof(*calls), err);
 	for (size_t i = 0; i < m->n && r == STOW_OK; i++)
 		m->statuses[i] = calls[i].status;
@@ -333,27 +345,52 @@ static int remove_singly(struct s3 *s3, const struct stow_op *op, const struct r
 	return r;
 }
 
+int remove_listed(struct s3 *s3, const struct stow_op *op, const char *const *keys,
+                  const char *const *if_match, size_t n, int *ret_status, struct stow_error *err)
+{
+	struct removal m = { .keys = keys,
+		             .if_match = if_match,
+		             .statuses = ret_status,
+		             .n = n,
+		             .root = strlen(s3->root) };
+
+	return remove_some(s3, op, &m, err);
+}
+
+static int check_removals(const struct s3 *s3, const char *const *keys, const char *const *if_match,
+                          size_t n, bool *ret_conditional, struct stow_error *err)
+{
+	int r = STOW_OK;
+
+	for (size_t i = 0; i < n && r == STOW_OK; i++) {
+		r = s3_key_check(s3, keys[i], "s3.remove", err);
+		if (r == STOW_OK && if_match && if_match[i]) {
+			*ret_conditional = true;
+			r = s3_may_remove_if(s3, "s3.remove", keys[i], err);
+		}
+	}
+	return r;
+}
+
 int s3_remove_many(void *self, const struct stow_op *op, const char *const *keys,
                    const char *const *if_match, size_t n, int *ret_status, struct stow_error *err)
 {
 	struct s3 *s3 = self;
+	bool conditional = false, singly;
+	int r = check_removals(s3, keys, if_match, n, &conditional, err);
 
-	for (size_t i = 0; i < n; i++) {
-		int r = s3_key_check(s3, keys[i], "s3.remove", err);
-
-		if (r != STOW_OK)
-			return r;
-		if (if_match && if_match[i])
-			return error_set(err, STOW_ENOTSUP, "s3.remove",
-			                 "removing on a condition is not offered");
-	}
+	if (r != STOW_OK)
+		return r;
+	singly = ability_lacks(&s3->abilities, ABILITY_REMOVE_MANY) ||
+	         (conditional && !ability_has(&s3->abilities, ABILITY_MANY_IF_MATCH));
 	for (size_t at = 0; at < n; at += REMOVE_MOST) {
 		struct removal m = { .keys = keys + at,
+			             .if_match = conditional ? if_match + at : NULL,
 			             .statuses = ret_status + at,
 			             .n = n - at < REMOVE_MOST ? n - at : REMOVE_MOST,
 			             .root = strlen(s3->root) };
-		int r = remove_some(s3, op, &m, err);
 
+		r = singly ? STOW_ENOTSUP : remove_some(s3, op, &m, err);
 		if (r == STOW_ENOTSUP)
 			r = remove_singly(s3, op, &m, err);
 		if (r != STOW_OK)

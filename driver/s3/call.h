@@ -94,6 +94,9 @@ char *call_path(const struct s3 *, const struct place *, const char *key);
 /* What to sign with now, of keys that are held. */
 struct sign_keys call_keys(const struct s3 *, const struct place *, const struct keys *);
 
+/* list.c: has a call for a listing of version 2 failed since there is only version 1? */
+bool list_is_first_only(const struct call *);
+
 /* correct.c */
 
 /* Does the failed answer teach what makes the same request succeed: the region, the clock, other

@@ -131,6 +131,8 @@ int s3_copy(void *self, const struct stow_op *op, const char *from, const char *
 		r = s3_key_check(s3, to, "s3.copy", err);
 	if (r != STOW_OK)
 		return r;
+	if (ability_lacks(&s3->abilities, ABILITY_COPY) && !conditional)
+		return copy_through(s3, op, from, from_if_match, to, put, err);
 	if (st.size < 0 || conditional || st.size > s3->o.multipartcopythresholdsize) {
 		r = s3_stat(s3, op, from, &st, err);
 		if (r != STOW_OK)
@@ -151,7 +153,9 @@ int s3_copy(void *self, const struct stow_op *op, const char *from, const char *
 	r = describe_copy(&c, s3, from, from_if_match, to, put, source, err);
 	if (r == STOW_OK)
 		r = call_run(&c, op, &e);
-	if (r == STOW_ENOTSUP)
+	if (r == STOW_ENOTSUP) {
+		ability_set(&s3->abilities, ABILITY_COPY, false);
 		return copy_through(s3, op, from, from_if_match, to, put, err);
+	}
 	return r == STOW_OK || !e.status ? r : error_copy(err, &e);
 }

@@ -14,11 +14,16 @@ void describe_get(struct call *, struct s3 *, const char *key, const char *if_ma
                   size_t cap);
 void describe_put(struct call *, struct s3 *, const char *key, const void *data, size_t len,
                   const struct stow_put *);
-void describe_remove(struct call *, struct s3 *, const char *key);
+void describe_remove(struct call *, struct s3 *, const char *key, const char *if_match);
 
 int finish_get(struct call *, size_t *ret_len, struct stow_stat *ret_stat, struct stow_error *);
 int finish_put(struct call *, struct stow_stat *ret_stat, struct stow_error *);
 int finish_remove(struct call *, struct stow_error *);
+
+/* batch.c: DeleteObjects of at most 700 keys, with an ETag each where if_match has one.  STOW_ENOTSUP
+ * where it must be done one by one. */
+int remove_listed(struct s3 *, const struct stow_op *, const char *const *keys,
+                  const char *const *if_match, size_t n, int *ret_status, struct stow_error *);
 
 /* copy.c: CopyObject. source is kept as long as the call, 4 KiB. */
 #define COPY_SOURCE_MAX 4096

@@ -16,9 +16,10 @@
 #include "driver/s3/presign.h"
 #include "driver/s3/probe.h"
 
+#define ALWAYS (STOW_CAP_PARALLEL | STOW_CAP_SHARED | STOW_CAP_DURABLE)
 #define CAPS                                                                                       \
-	(STOW_CAP_CREATE | STOW_CAP_PUT_IF_MATCH | STOW_CAP_GET_IF_MATCH |                         \
-	 STOW_CAP_COPY_IF_MATCH | STOW_CAP_PARALLEL | STOW_CAP_SHARED | STOW_CAP_DURABLE)
+	(ALWAYS | STOW_CAP_CREATE | STOW_CAP_PUT_IF_MATCH | STOW_CAP_GET_IF_MATCH |                \
+	 STOW_CAP_COPY_IF_MATCH | STOW_CAP_REMOVE_IF_MATCH)
 #define TIMEOUT_MOST (INT64_C(3600) * CLOCK_SECOND)
 
 static const struct stow_option options[] = {
@@ -66,6 +67,9 @@ static const struct stow_option options[] = {
 	  "Content-MD5 with every body; auto: once the store asks for it" },
 	{ "unsignedpayload", STOW_OPTION_STRING, 0, "auto",
 	  "parts of uploads go without their SHA-256; auto: over TLS" },
+	{ "serverprofile", STOW_OPTION_STRING, 0, "auto",
+	  "what the store can do: aws, minio, ceph, r2, garage, seaweedfs, gcs, scaleway, storj, "
+	  "plain; auto: it is tried" },
 	{ "memory", STOW_OPTION_SIZE, 0, "256M",
 	  "for all buffers of reads and writes, at least four times chunksize" },
 	{ "maxretries", STOW_OPTION_COUNT, 0, "5", "further attempts after a failure" },
@@ -115,6 +119,7 @@ static const struct option_slot slots[] = {
 	SLOT(contentmd5),
 	SLOT(unsignedpayload),
 	SLOT(requestrate),
+	SLOT(serverprofile),
 	SLOT(memory),
 	SLOT(maxretries),
 	SLOT(connecttimeout),
@@ -393,6 +398,9 @@ static int set_all(struct s3 *s3, struct stow_error *err)
 	if (r == STOW_OK)
 		r = make_place(s3, s3->o.region, &s3->place, err);
 	if (r == STOW_OK)
+		r = abilities_init(&s3->abilities, s3->o.serverprofile, s3->place->address.host,
+		                   err);
+	if (r == STOW_OK)
 		r = set_attributes(s3, err);
 	if (r == STOW_OK)
 		r = presign_check(s3, err);
@@ -441,7 +449,23 @@ static int s3_open(const struct stow_host *host, const struct stow_kv *pairs, si
 
 static uint64_t s3_instance_caps(void *self)
 {
-	return CAPS & ~probe_lacks(self);
+	static const struct {
+		uint64_t cap;
+		uint32_t one;
+	} rows[] = {
+		{ STOW_CAP_CREATE, ABILITY_CREATE },
+		{ STOW_CAP_PUT_IF_MATCH, ABILITY_PUT_IF_MATCH },
+		{ STOW_CAP_GET_IF_MATCH, ABILITY_GET_IF_MATCH },
+		{ STOW_CAP_COPY_IF_MATCH, ABILITY_COPY_IF_MATCH },
+		{ STOW_CAP_REMOVE_IF_MATCH, ABILITY_REMOVE_IF_MATCH },
+	};
+	const struct s3 *s3 = self;
+	uint64_t caps = ALWAYS;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (ability_has(&s3->abilities, rows[i].one))
+			caps |= rows[i].cap;
+	return caps;
 }
 
 static const struct stow_driver driver = {
@@ -478,6 +502,7 @@ static const struct stow_driver driver = {
 	.presign = s3_presign,
 	.check = s3_check,
 	.instance_caps = s3_instance_caps,
+	.probe = s3_probe,
 };
 
 STOW_EXPORT const struct stow_driver *stow_driver_v1(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Listings by ListObjectsV2, page by page, objects and folders merged in byte order.
+ * Listings by ListObjectsV2, or ListObjects where there is no other, page by page, objects and folders merged in byte order.
  * It must not know what the keys name; a page that does not go on from the one before is an error,
  * since a loop over it would never end.
  */
@@ -28,6 +28,7 @@ struct list {
 	char *start_after; /* sent with the first page; NULL: not sent */
 	bool folders, end, begun;
 	bool any;         /* the driver's own keys, too */
+	bool first;       /* version 1: token is a key, the marker */
 	struct buf token; /* of the next page; "" at the last */
 	unsigned empty_pages;
 
@@ -73,6 +74,7 @@ static int list_open(void *self, const struct stow_op *op, const char *prefix, c
 	l->s3 = self;
 	l->folders = flags & STOW_LIST_FOLDERS;
 	l->any = any;
+	l->first = ability_lacks(&l->s3->abilities, ABILITY_LIST_V2);
 	buf_init(&l->token, (size_t)4 << 10);
 	buf_init(&l->text, S3_LIST_MAX);
 	l->prefix = s3_full_key(l->s3, prefix);
@@ -181,6 +183,22 @@ static int compare_items(const void *a, const void *b, void *text)
 	return strcmp((const char *)text + x->key, (const char *)text + y->key);
 }
 
+/* Where the next page of version 1 begins: at what the store says, else after this page's last. */
+static bool next_marker(const struct list *l, const struct xml_node *root, bool url,
+                        struct buf *ret)
+{
+	if (xml_add_text(xml_child(root, "NextMarker"), ret) != STOW_OK)
+		return false;
+	if (ret->len && url) {
+		if (!decode_url(ret->data))
+			return false;
+		ret->len = strlen(ret->data);
+	}
+	if (ret->len == 0 && l->n)
+		buf_adds(ret, l->text.data + l->items[l->n - 1].key);
+	return buf_status(ret) == STOW_OK;
+}
+
 static int take_page(struct list *l, const struct xml_node *root)
 {
 	char text[16];
@@ -203,7 +221,14 @@ static int take_page(struct list *l, const struct xml_node *root)
 		qsort_r(l->items, l->n, sizeof(l->items[0]), compare_items, l->text.data);
 
 	buf_init(&token, (size_t)4 << 10);
-	if (more && xml_add_text(xml_child(root, "NextContinuationToken"), &token) != STOW_OK)
+	/* a store that knows no version 2 may pass list-type over, and answer as ever */
+	if (!l->begun && !l->first && more && xml_child(root, "Marker") &&
+	    !xml_child(root, "NextContinuationToken"))
+		l->first = true;
+	if (more && l->first && !next_marker(l, root, url, &token))
+		return STOW_ECORRUPT;
+	if (more && !l->first &&
+	    xml_add_text(xml_child(root, "NextContinuationToken"), &token) != STOW_OK)
 		return STOW_ECORRUPT;
 	if (more && (token.len == 0 || strcmp(buf_text(&token), buf_text(&l->token)) == 0))
 		return STOW_EIO; /* the next page would be this one again */
@@ -236,30 +261,60 @@ static int accept_page(struct call *c, struct stow_error *err)
 	                               : "a page of the listing makes no sense");
 }
 
+bool list_is_first_only(const struct call *c)
+{
+	int http;
+
+	if (!c->finished || !c->http || c->n_query == 0 ||
+	    strcmp(c->query[0].name, "list-type") != 0)
+		return false;
+	http = http_request_status(c->http);
+	return http == 501 || http == 405 ||
+	       (http == 400 &&
+	        (strcmp(c->code, "InvalidArgument") == 0 ||
+	         strcmp(c->code, "NotImplemented") == 0 || strcmp(c->code, "InvalidRequest") == 0));
+}
+
+/* What each version calls things; encoded keys make some stores of version 1 stumble. */
+static void describe_page(struct list *l, struct call *c, const char *token)
+{
+	call_init(c, l->s3, "s3.list", "GET", NULL);
+	if (!l->first) {
+		call_query(c, "list-type", "2");
+		call_query(c, "encoding-type", "url");
+	}
+	call_query(c, "prefix", l->prefix);
+	if (l->folders)
+		call_query(c, "delimiter", "/");
+	if (*token)
+		call_query(c, l->first ? "marker" : "continuation-token", token);
+	else if (l->start_after)
+		call_query(c, l->first ? "marker" : "start-after", l->start_after);
+	c->answer_cap = S3_LIST_MAX;
+	c->accept = accept_page;
+	c->arg = l;
+}
+
 static int fetch_page(struct list *l, const struct stow_op *op, struct stow_error *err)
 {
 	cleanup_buf struct buf token = { 0 };
 	cleanup_call struct call c = { 0 };
 	int r;
 
-	call_init(&c, l->s3, "s3.list", "GET", NULL);
 	buf_init(&token, l->token.max);
 	buf_adds(&token, buf_text(&l->token));
 	if (buf_status(&token) != STOW_OK)
-		return error_nomem(err, c.where);
-	call_query(&c, "list-type", "2");
-	call_query(&c, "encoding-type", "url");
-	call_query(&c, "prefix", l->prefix);
-	if (l->folders)
-		call_query(&c, "delimiter", "/");
-	if (token.len)
-		call_query(&c, "continuation-token", buf_text(&token));
-	else if (l->start_after)
-		call_query(&c, "start-after", l->start_after);
-	c.answer_cap = S3_LIST_MAX;
-	c.accept = accept_page;
-	c.arg = l;
+		return error_nomem(err, "s3.list");
+	describe_page(l, &c, buf_text(&token));
 	r = call_run(&c, op, err);
+	if (r != STOW_OK && !l->begun && !l->first && list_is_first_only(&c)) {
+		call_done(&c);
+		l->first = true;
+		describe_page(l, &c, "");
+		r = call_run(&c, op, err);
+		if (r == STOW_OK)
+			ability_set(&l->s3->abilities, ABILITY_LIST_V2, false);
+	}
 	if (r == STOW_ENOTFOUND) /* a listing is never not found: the bucket is */
 		return error_set(err, STOW_EIO, c.where, "bucket %s at %s does not exist",
 		                 l->s3->o.bucket, c.place->address.base);

@@ -55,11 +55,11 @@ int multipart_begin(struct multipart *m, const struct stow_op *op, const struct 
 
 int multipart_number(struct multipart *m, unsigned *ret, struct stow_error *err)
 {
-	if (m->n == S3_PARTS_MAX)
+	if (m->n == m->s3->abilities.parts_most)
 		return error_set(err, STOW_ERANGE, "s3.write",
-		                 "bucket %s, key %s%s: more than %d parts: a larger chunksize, or "
+		                 "bucket %s, key %s%s: more than %u parts: a larger chunksize, or "
 		                 "memory for larger parts, is needed",
-		                 m->s3->o.bucket, m->s3->root, m->key, S3_PARTS_MAX);
+		                 m->s3->o.bucket, m->s3->root, m->key, m->s3->abilities.parts_most);
 	if (m->n == m->room) {
 		size_t room = m->room ? m->room * 2 : 16;
 		struct multipart_part *more = realloc(m->parts, room * sizeof(*more));

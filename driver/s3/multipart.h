@@ -28,7 +28,7 @@ struct multipart {
 
 int multipart_begin(struct multipart *, const struct stow_op *, const struct stow_put *,
                     struct stow_error *);
-/* The next part's number (from 1), with its place made. STOW_ERANGE over 10,000. */
+/* The next part's number (from 1), with its place made. STOW_ERANGE where the store takes no more. */
 int multipart_number(struct multipart *, unsigned *ret, struct stow_error *);
 /* *ret_gone: the store does not know the upload. */
 int multipart_complete(struct multipart *, const struct stow_op *, const struct stow_put *,

@@ -43,9 +43,10 @@ void describe_put(struct call *c, struct s3 *s3, const char *key, const void *da
 	c->answer_cap = S3_ANSWER_MAX;
 }
 
-void describe_remove(struct call *c, struct s3 *s3, const char *key)
+void describe_remove(struct call *c, struct s3 *s3, const char *key, const char *if_match)
 {
 	call_init(c, s3, "s3.remove", "DELETE", key);
+	call_header(c, "if-match", if_match);
 	c->write = true;
 	c->answer_cap = S3_ANSWER_MAX;
 }
@@ -143,19 +144,29 @@ int s3_put(void *self, const struct stow_op *op, const char *key, const void *da
 	return r == STOW_OK ? finish_put(&c, ret_stat, err) : r;
 }
 
+/* A store that passes the condition over would remove what must stay. */
+int s3_may_remove_if(const struct s3 *s3, const char *where, const char *key,
+                     struct stow_error *err)
+{
+	if (ability_has(&s3->abilities, ABILITY_REMOVE_IF_MATCH))
+		return STOW_OK;
+	return error_set(err, STOW_ENOTSUP, where,
+	                 "bucket %s, key %s%s: the store is not known to remove on a condition",
+	                 s3->o.bucket, s3->root, key);
+}
+
 int s3_remove(void *self, const struct stow_op *op, const char *key, const char *if_match,
               struct stow_error *err)
 {
 	cleanup_call struct call c = { 0 };
 	int r;
 
-	describe_remove(&c, self, key);
+	describe_remove(&c, self, key, if_match);
 	r = s3_key_check(self, key, c.where, err);
+	if (r == STOW_OK && if_match)
+		r = s3_may_remove_if(self, c.where, key, err);
 	if (r != STOW_OK)
 		return r;
-	if (if_match)
-		return error_set(err, STOW_ENOTSUP, c.where,
-		                 "removing on a condition is not offered");
 	call_run(&c, op, &c.error);
 	if (!c.finished)
 		return error_copy(err, &c.error);
@@ -169,19 +180,31 @@ static int accept_list(struct call *c, struct stow_error *err)
 	return answer_xml(c, "ListBucketResult", &x, err);
 }
 
+static void describe_check(struct call *c, struct s3 *s3, bool second)
+{
+	call_init(c, s3, "s3.check", "GET", NULL);
+	if (second)
+		call_query(c, "list-type", "2");
+	call_query(c, "max-keys", "1");
+	call_query(c, "prefix", s3->root);
+	c->answer_cap = S3_ANSWER_MAX;
+	c->accept = accept_list;
+}
+
 int s3_check(void *self, const struct stow_op *op, struct stow_error *err)
 {
 	struct s3 *s3 = self;
 	cleanup_call struct call c = { 0 };
 
-	call_init(&c, s3, "s3.check", "GET", NULL);
-	call_query(&c, "list-type", "2");
-	call_query(&c, "max-keys", "1");
-	call_query(&c, "prefix", s3->root);
-	c.answer_cap = S3_ANSWER_MAX;
-	c.accept = accept_list;
-	if (call_run(&c, op, err) == STOW_OK) {
-		probe_run(s3, op);
+	describe_check(&c, s3, !ability_lacks(&s3->abilities, ABILITY_LIST_V2));
+	if (call_run(&c, op, err) != STOW_OK && list_is_first_only(&c)) {
+		ability_set(&s3->abilities, ABILITY_LIST_V2, false);
+		call_done(&c);
+		describe_check(&c, s3, false);
+		call_run(&c, op, err);
+	}
+	if (c.finished && c.status == STOW_OK) {
+		probe_once(s3, op);
 		return STOW_OK;
 	}
 	if (!c.place) /* there were no keys, or no time */

@@ -38,7 +38,7 @@ int park_remove(struct s3 *s3, const struct stow_op *op, const char *key, struct
 
 	if (r != STOW_OK)
 		return r;
-	describe_remove(&c, s3, record);
+	describe_remove(&c, s3, record, NULL);
 	call_run(&c, op, &c.error);
 	if (!c.finished)
 		return error_copy(err, &c.error);

@@ -11,6 +11,7 @@
 
 #include "common/http-client.h"
 #include "common/thread.h"
+#include "driver/s3/ability.h"
 #include "driver/s3/attributes.h"
 #include "driver/s3/budget.h"
 #include "driver/s3/credentials.h"
@@ -29,7 +30,8 @@ struct s3_options {
 	char *region, *regionendpoint, *bucket, *rootdirectory, *useragent, *cafile,
 		*redirectendpoint;
 	char *forcepathstyle; /* yes, no, auto */
-	char *storageclass, *objectacl, *keyid, *ssecustomerkey, *contentmd5, *unsignedpayload;
+	char *storageclass, *objectacl, *keyid, *ssecustomerkey, *contentmd5, *unsignedpayload,
+		*serverprofile;
 	bool encrypt;
 	bool secure, skipverify, usedualstack, accelerate, usefipsendpoint;
 	int64_t chunksize;
@@ -46,8 +48,8 @@ struct s3 {
 	struct pace pace;
 	struct attributes attributes;
 	struct credentials *credentials;
-	char *root;      /* "" or "some/folder/" */
-	uint32_t probed; /* atomic; probe.c's */
+	char *root; /* "" or "some/folder/" */
+	struct abilities abilities;
 
 	/* what the store's answers have taught since */
 	struct mutex lock;
@@ -57,6 +59,7 @@ struct s3 {
 	uint32_t learned; /* atomic; S3_LEARNED_* */
 };
 #define S3_LEARNED_MD5 1u    /* it wants Content-MD5 */
+#define S3_LEARNED_PROBE 4u  /* what it can do */
 #define S3_LEARNED_REGION 2u /* it was asked which region a bare 400 means */
 
 /* A reference to where the bucket is now. */
@@ -83,6 +86,8 @@ int s3_put(void *self, const struct stow_op *, const char *key, const void *data
 int s3_remove(void *self, const struct stow_op *, const char *key, const char *if_match,
               struct stow_error *);
 int s3_check(void *self, const struct stow_op *, struct stow_error *);
+/* STOW_ENOTSUP where the store is not known to remove on a condition. */
+int s3_may_remove_if(const struct s3 *, const char *where, const char *key, struct stow_error *);
 /* copy.c */
 int s3_copy(void *self, const struct stow_op *, const char *from, const char *from_if_match,
             const char *to, const struct stow_put *, struct stow_error *);

@@ -142,7 +142,7 @@ static int poll_pieces(struct range_copy *rc, const struct stow_op *op, unsigned
 static int64_t piece_size(const struct range_copy *rc, int64_t *ret_count)
 {
 	int64_t most = rc->w->s3->o.multipartcopychunksize, n;
-	int64_t share = rc->length / (S3_PARTS_MAX / 2);
+	int64_t share = rc->length / (rc->w->s3->abilities.parts_most / 2);
 
 	if (most < share)
 		most = share; /* the parts of one upload are numbered */
@@ -212,12 +212,21 @@ static int by_store(struct range_copy *rc, const struct stow_op *op, struct stow
 		return error_nomem(err, "s3.write");
 	r = run_pieces(rc, op, &e);
 	free(take(rc->jobs));
-	if (r == STOW_ENOTSUP)
+	if (r == STOW_ENOTSUP) {
+		ability_set(&rc->w->s3->abilities, ABILITY_PART_COPY, false);
 		return through(rc, op, rc->length, err);
+	}
 	if (r != STOW_OK)
 		return explain(rc, op, &e, err);
 	rc->w->taken += rc->length;
 	return STOW_OK;
+}
+
+/* Where parts must be of one size, pieces of one object are, but not those of several. */
+static bool parts_fit(const struct range_copy *rc)
+{
+	return !ability_lacks(&rc->w->s3->abilities, ABILITY_UNEVEN_PARTS) ||
+	       (rc->w->taken == 0 && rc->length == rc->w->length);
 }
 
 static int append(struct range_copy *rc, const struct stow_op *op, struct stow_error *err)
@@ -230,7 +239,9 @@ static int append(struct range_copy *rc, const struct stow_op *op, struct stow_e
 	 * A hash that was announced needs all bytes to pass through here; small ranges do anyway;
 	 * and parts that the store copies are of one version only where it heeds the condition.
 	 */
-	if (w->hashed || rc->length < S3_PART_MIN || (probe_lacks(w->s3) & STOW_CAP_COPY_IF_MATCH))
+	if (w->hashed || rc->length < S3_PART_MIN || !parts_fit(rc) ||
+	    ability_lacks(&w->s3->abilities, ABILITY_COPY_IF_MATCH) ||
+	    ability_lacks(&w->s3->abilities, ABILITY_PART_COPY))
 		return through(rc, op, rc->length, err);
 	/* What fills becomes a part of its own, which must not be too small. */
 	if (w->fill) {

@@ -53,7 +53,7 @@ static int put_record(struct writer *w, const struct stow_op *op, const char *re
 	memcpy(body, head->data, head->len);
 	hash_sha256(body, len - PARK_SUM, (uint8_t *)body + len - PARK_SUM);
 	/* another has gone on with the same write and parked since: what it parked stays */
-	if (w->record_etag[0] && !(probe_lacks(w->s3) & STOW_CAP_PUT_IF_MATCH))
+	if (w->record_etag[0] && !ability_lacks(&w->s3->abilities, ABILITY_PUT_IF_MATCH))
 		put.if_match = w->record_etag;
 	describe_put(&c, w->s3, record, body, len, &put);
 	c.where = "s3.park";

@@ -15,7 +15,9 @@
 #include "common/error.h"
 #include "common/log.h"
 
-#define GROW_EVERY 1000 /* parts of one size before they double, where the length is unknown */
+#define GROW_STEPS                                                                                 \
+	10 /* times that parts may double while an upload fills, where the length is
+                       * unknown */
 #define CLOSE_LIMIT (10 * CLOCK_SECOND)
 #define ABORTS_MOST 4
 #define ABORT_PAUSE (50 * CLOCK_MILLISECOND)
@@ -27,12 +29,47 @@ int writer_fail(struct writer *w, const struct stow_error *e, struct stow_error 
 	return error_copy(err, e);
 }
 
+/* Of the part after so many, where the length is unknown: they grow, up to what memory allows,
+ * unless the store wants them equal. */
+static int64_t growing_size(const struct writer *w, size_t n)
+{
+	int64_t size = (int64_t)w->part_size, most = w->s3->o.memory / 4;
+	size_t every = w->s3->abilities.parts_most / GROW_STEPS;
+
+	if (!ability_lacks(&w->s3->abilities, ABILITY_UNEVEN_PARTS))
+		for (; n >= every && size * 2 <= most; n -= every)
+			size *= 2;
+	return size < S3_PART_MAX ? size : S3_PART_MAX;
+}
+
+/* How many bytes more the parts hold that an upload of unknown length may still have. */
+static int64_t room_left(const struct writer *w)
+{
+	size_t every = w->s3->abilities.parts_most / GROW_STEPS, n = w->upload.n;
+	int64_t room = -(int64_t)w->fill;
+
+	while (n < w->s3->abilities.parts_most) {
+		size_t step = every - n % every;
+
+		room += (int64_t)step * growing_size(w, n);
+		n += step;
+	}
+	return room;
+}
+
 int writer_room(struct writer *w, int64_t len, struct stow_error *err)
 {
 	if (w->length >= 0 && len > w->length - w->taken)
 		return error_set(err, STOW_ECORRUPT, "s3.write",
 		                 "bucket %s, key %s%s: more than the %" PRId64 " bytes announced",
 		                 w->s3->o.bucket, w->s3->root, w->key, w->length);
+	if (w->length < 0 && len > room_left(w))
+		return error_set(err, STOW_ERANGE, "s3.write",
+		                 "bucket %s, key %s%s: over %" PRId64
+		                 " bytes, which is what fits into %u parts: a larger chunksize, "
+		                 "or memory for larger parts, is needed",
+		                 w->s3->o.bucket, w->s3->root, w->key, w->taken + room_left(w),
+		                 w->s3->abilities.parts_most);
 	if (len > S3_OBJECT_MAX - w->taken)
 		return error_set(err, STOW_ERANGE, "s3.write",
 		                 "bucket %s, key %s%s: more than 5 TiB", w->s3->o.bucket,
@@ -133,13 +170,11 @@ static unsigned count_slots(const struct writer *w)
 
 static size_t next_part_size(const struct writer *w)
 {
-	int64_t size = (int64_t)w->part_size, most = w->s3->o.memory / 4;
+	int64_t size = (int64_t)w->part_size;
 
 	if (w->length >= 0)
 		return w->length - w->taken < size ? (size_t)(w->length - w->taken) : w->part_size;
-	for (size_t n = w->upload.n; n >= GROW_EVERY && size * 2 <= most; n -= GROW_EVERY)
-		size *= 2;
-	return (size_t)(size < S3_PART_MAX ? size : S3_PART_MAX);
+	return (size_t)growing_size(w, w->upload.n);
 }
 
 static int take_buffer(struct writer *w, const struct stow_op *op, struct stow_error *err)
@@ -274,7 +309,7 @@ static int plan_parts(struct writer *w, struct stow_error *err)
 	if (w->length > S3_OBJECT_MAX)
 		return error_set(err, STOW_ERANGE, "s3.write", "%" PRId64 " bytes: over 5 TiB",
 		                 w->length);
-	needed = w->length / S3_PARTS_MAX + 1;
+	needed = w->length / w->s3->abilities.parts_most + 1;
 	if (w->length >= 0 && needed > size) {
 		size = (needed + (1 << 20) - 1) >> 20 << 20;
 		if (size > w->s3->o.memory / 4)

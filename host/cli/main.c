@@ -4,6 +4,7 @@
  */
 #include "common/text.h"
 #include "host/cli/config.h"
+#include "host/cli/probe.h"
 #include "host/cli/purge.h"
 #include "host/cli/referrers.h"
 #include "host/serve/setup.h"
@@ -20,6 +21,7 @@ struct command {
 static const struct command commands[] = {
 	{ "serve", "serve the registry over HTTP", serve_main },
 	{ "config", "show the configuration, or a sample of it", config_main },
+	{ "probe", "ask the store what it can do", probe_main },
 	{ "purge", "take away what abandoned uploads have left", purge_main },
 	{ "referrers", "list referrers under tags, for other registries", referrers_main },
 };

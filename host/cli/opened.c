@@ -15,7 +15,7 @@ static void print_line(void *arg, int32_t level, const char *component, const ch
 		fprintf(stderr, "stowage: %s\n", line);
 }
 
-int opened_open(struct opened *o, const char *file, struct stow_error *err)
+int opened_store(struct opened *o, const char *file, struct stow_error *err)
 {
 	int status;
 
@@ -24,6 +24,13 @@ int opened_open(struct opened *o, const char *file, struct stow_error *err)
 	status = setup_config(file, &o->config, err);
 	if (status == STOW_OK)
 		status = stow_store_open(o->config, &o->host, &o->store, err);
+	return status;
+}
+
+int opened_open(struct opened *o, const char *file, struct stow_error *err)
+{
+	int status = opened_store(o, file, err);
+
 	if (status == STOW_OK)
 		status = stow_registry_open(o->store, o->config, &o->host, &o->registry, err);
 	return status;

@@ -15,6 +15,8 @@ struct opened {
 /* file may be NULL. What the core has to say goes to standard error. To be closed after a failure,
  * too. */
 int opened_open(struct opened *, const char *file, struct stow_error *);
+/* The same without the registry. */
+int opened_store(struct opened *, const char *file, struct stow_error *);
 void opened_close(struct opened *);
 
 #endif

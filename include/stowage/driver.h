@@ -38,12 +38,13 @@ extern "C" {
 
 /*
  * 1.0  first
+ * 1.1  probe
  * Append at the end of struct stow_driver and raise the minor; anything else is a new entry
  * symbol.  Structs without a size field are frozen within the major; struct stow_call grows by
  * the stride that the caller passes.
  */
 #define STOW_DRIVER_MAJOR 1
-#define STOW_DRIVER_MINOR 0
+#define STOW_DRIVER_MINOR 1
 #define STOW_DRIVER_ENTRY "stow_driver_v1"
 
 #define STOW_KEY_MAX 1024          /* bytes of a key, without the NUL */
@@ -271,6 +272,15 @@ struct stow_driver {
 	int (*check)(void *self, const struct stow_op *, struct stow_error *);
 	/* What this instance honours of caps, as known now; NULL: all of caps. */
 	uint64_t (*instance_caps)(void *self);
+
+	/* ---- since 1.1 ---- */
+
+	/* Asks the store what it can do, by writing, reading and removing objects of its own, and
+	 * gives lines "name TAB value TAB words": what was asked, "yes", "no", "unknown" or a text,
+	 * and what it means. STOW_ERANGE if they are over cap (64 KiB always suffice). NULL where
+	 * there is nothing to ask. */
+	int (*probe)(void *self, const struct stow_op *, char *buf, size_t cap, size_t *ret_len,
+	             struct stow_error *);
 };
 
 typedef const struct stow_driver *stow_driver_entry(void);

@@ -25,6 +25,10 @@ STOW_EXPORT int stow_store_open(const struct stow_config *, const struct stow_ho
 STOW_EXPORT void stow_store_close(struct stow_store *);
 /* As driver.h's check: an error without STOW_ERROR_RETRYABLE is one of configuration. */
 STOW_EXPORT int stow_store_check(struct stow_store *, const struct stow_op *, struct stow_error *);
+/* As driver.h's probe: lines "name TAB value TAB words" about what the store can do. STOW_ENOTSUP
+ * where the driver has nothing to ask. 64 KiB always suffice. */
+STOW_EXPORT int stow_store_probe(struct stow_store *, const struct stow_op *, char *buf, size_t cap,
+                                 size_t *ret_len, struct stow_error *);
 STOW_EXPORT const char *stow_store_driver(const struct stow_store *);
 
 /*

@@ -62,7 +62,8 @@ MEMBER(purge_writes);
 MEMBER(presign);
 MEMBER(check);
 MEMBER(instance_caps);
-#define LAST instance_caps
+MEMBER(probe);
+#define LAST probe
 _Static_assert(offsetof(struct stow_driver, LAST) + sizeof(((struct stow_driver *)NULL)->LAST) ==
                        sizeof(struct stow_driver),
                "a call at the end of the table is not listed here");

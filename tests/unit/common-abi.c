@@ -133,7 +133,8 @@ AT(stow_driver, purge_writes, 216);
 AT(stow_driver, presign, 224);
 AT(stow_driver, check, 232);
 AT(stow_driver, instance_caps, 240);
-SIZE(stow_driver, 248);
+AT(stow_driver, probe, 248);
+SIZE(stow_driver, 256);
 
 /* registry.h */
 
@@ -196,7 +197,7 @@ VALUE(STOW_CALL_PUT, 3);
 VALUE(STOW_CALL_REMOVE, 4);
 VALUE(STOW_CALL_COPY, 5);
 VALUE(STOW_DRIVER_MAJOR, 1);
-VALUE(STOW_DRIVER_MINOR, 0);
+VALUE(STOW_DRIVER_MINOR, 1);
 VALUE(STOW_KEY_MAX, 1024);
 VALUE(STOW_KEY_COMPONENT_MAX, 255);
 VALUE(STOW_CAP_CREATE, 1);
@@ -266,6 +267,7 @@ TYPE(purge_writes, int (*)(void *, OP, KEY, int64_t, uint64_t *, ERR));
 TYPE(presign, int (*)(void *, OP, KEY, const char *, int64_t, char *, size_t, ERR));
 TYPE(check, int (*)(void *, OP, ERR));
 TYPE(instance_caps, uint64_t (*)(void *));
+TYPE(probe, int (*)(void *, const struct stow_op *, char *, size_t, size_t *, struct stow_error *));
 _Static_assert(__builtin_types_compatible_p(stow_driver_entry, const struct stow_driver *(void)),
                "signature of the entry");
 
