@@ -463,8 +463,11 @@ int http_request_result(struct http_request *r, struct stow_error *err)
 	}
 	if (refusal)
 		return error_set(err, refusal, "http", "given up");
-	if (code == CURLE_OK && r->status == 0)
-		return error_set(err, STOW_EIO, "http", "no answer");
+	if (code == CURLE_OK && r->status == 0) { /* closed within the head of an answer */
+		error_set(err, STOW_EIO, "http", "the answer ended within its header");
+		error_flag(err, STOW_ERROR_RETRYABLE);
+		return STOW_EIO;
+	}
 	if (code == CURLE_OK)
 		return STOW_OK;
 	return result_of_code(r, err);

@@ -77,7 +77,9 @@ static int amazon(const struct address_options *o, char host[HOST_MAX], struct s
 	else
 		fits = text_format(host, HOST_MAX, "s3%s.%s%s.%s", o->fips ? "-fips" : "", dual,
 		                   o->region, address_domain(o->region));
-	return fits ? STOW_OK : bad("region", "a region's name such as eu-west-1", err);
+	return fits && address_is_host(host)
+	               ? STOW_OK
+	               : bad("region", "a region's name such as eu-west-1", err);
 }
 
 /* "/some/path" of an endpoint: names of plain letters, parted by one slash each. */

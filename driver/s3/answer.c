@@ -47,6 +47,7 @@ static const struct meaning meanings[] = {
 	{ "BandwidthLimitExceeded", STOW_EBUSY, RETRY },
 	{ "RequestTimeout", STOW_ETIMEOUT, RETRY },
 	{ "InternalError", STOW_EIO, RETRY },
+	{ "ClientDisconnected", STOW_EIO, RETRY },
 	{ "InvalidRange", STOW_ERANGE, 0 },
 	{ "NotImplemented", STOW_ENOTSUP, 0 },
 	{ "KeyTooLongError", STOW_EINVAL, 0 },
@@ -76,6 +77,12 @@ static struct meaning by_status(const struct call *c, int http)
 		return (struct meaning){ NULL, STOW_EDENIED, 0 };
 	case 404:
 		return (struct meaning){ NULL, STOW_ENOTFOUND, 0 };
+	case 400:
+		/* without a word it is of a request that was damaged on its way */
+		return (struct meaning){ NULL, STOW_EIO,
+			                 c->code[0] || answer_is_bare(c) ? 0 : RETRY };
+	case 499: /* it holds that we have gone, which we have not */
+		return (struct meaning){ NULL, STOW_EIO, RETRY };
 	case 408:
 		return (struct meaning){ NULL, STOW_ETIMEOUT, RETRY };
 	case 409: /* another request is at the same object, or at the folder that it lies in */
@@ -122,6 +129,11 @@ static struct meaning meaning_of(const struct call *c, int http)
 	return by_status(c, http);
 }
 
+bool answer_is_bare(const struct call *c)
+{
+	return !c->code[0] && strcmp(c->method, "HEAD") == 0;
+}
+
 bool answer_is_throttle(const struct call *c)
 {
 	static const char *const codes[] = {
@@ -132,9 +144,8 @@ bool answer_is_throttle(const struct call *c)
 
 	if (c->error.backend == 429 || c->error.retry_after_ms)
 		return c->error.status == STOW_EBUSY;
-	/* the answer to a HEAD has no words, and it is what most stores say then */
-	if (c->error.backend == 503 && !c->code[0] && strcmp(c->method, "HEAD") == 0)
-		return true;
+	if (c->error.backend == 503 && answer_is_bare(c))
+		return true; /* it is what most stores say then */
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (strcmp(c->code, codes[i]) == 0)
 			return true;

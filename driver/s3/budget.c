@@ -12,18 +12,16 @@
 
 #define LOOK (50 * CLOCK_MILLISECOND)
 
+/* Each waits on a condition of its own, and only who is next is woken. */
 struct budget_waiter {
 	struct budget_waiter *next;
+	struct cond turn;
 };
 
 int budget_init(struct budget *b, size_t limit, struct stow_error *err)
 {
 	if (mutex_init(&b->lock) != 0)
 		return error_nomem(err, "s3.open");
-	if (cond_init(&b->changed) != 0) {
-		mutex_done(&b->lock);
-		return error_nomem(err, "s3.open");
-	}
 	b->limit = limit;
 	b->inited = true;
 	return STOW_OK;
@@ -33,7 +31,6 @@ void budget_done(struct budget *b)
 {
 	if (!b->inited)
 		return;
-	cond_done(&b->changed);
 	mutex_done(&b->lock);
 }
 
@@ -51,6 +48,13 @@ static void book_locked(struct budget *b, enum budget_side side, size_t size)
 		b->read_used += size;
 }
 
+static void wake_locked(struct budget *b)
+{
+	for (size_t side = 0; side < 2; side++)
+		if (b->first[side])
+			cond_signal(&b->first[side]->turn);
+}
+
 static void leave_locked(struct budget *b, enum budget_side side, struct budget_waiter *me)
 {
 	struct budget_waiter **p = &b->first[side], *before = NULL;
@@ -62,19 +66,31 @@ static void leave_locked(struct budget *b, enum budget_side side, struct budget_
 	*p = me->next;
 	if (!me->next)
 		b->last[side] = before;
-	cond_broadcast(&b->changed);
+	wake_locked(b);
+}
+
+/* A cancel word is looked at now and then; else only time and memory matter. */
+static int64_t wake_time(const struct stow_op *op, int64_t now, int64_t until_ns)
+{
+	int64_t most = now + (op && op->cancel ? LOOK : 60 * CLOCK_SECOND);
+
+	if (op && op->deadline_ns && op->deadline_ns < most)
+		most = op->deadline_ns;
+	return until_ns && until_ns < most ? until_ns : most;
 }
 
 int budget_take(struct budget *b, const struct stow_op *op, enum budget_side side, size_t size,
                 int64_t until_ns, struct stow_error *err)
 {
-	struct budget_waiter me = { NULL };
+	struct budget_waiter me = { .next = NULL };
 	int r = STOW_OK;
 
 	if (size > (side == BUDGET_READ ? b->limit / 2 : b->limit))
 		return error_set(err, STOW_ERANGE, "s3.memory",
 		                 "a buffer of %zu bytes does not fit into memory = %zu", size,
 		                 b->limit);
+	if (cond_init(&me.turn) != 0)
+		return error_nomem(err, "s3.memory");
 	mutex_lock(&b->lock);
 	if (b->last[side])
 		b->last[side]->next = &me;
@@ -93,12 +109,13 @@ int budget_take(struct budget *b, const struct stow_op *op, enum budget_side sid
 			error_flag(err, STOW_ERROR_RETRYABLE);
 			break;
 		}
-		cond_wait_until(&b->changed, &b->lock, now + LOOK);
+		cond_wait_until(&me.turn, &b->lock, wake_time(op, now, until_ns));
 	}
 	if (r == STOW_OK)
 		book_locked(b, side, size);
 	leave_locked(b, side, &me);
 	mutex_unlock(&b->lock);
+	cond_done(&me.turn);
 	return r;
 }
 
@@ -122,7 +139,7 @@ void budget_give(struct budget *b, enum budget_side side, size_t size)
 	b->used -= size;
 	if (side == BUDGET_READ)
 		b->read_used -= size;
-	cond_broadcast(&b->changed);
+	wake_locked(b);
 	mutex_unlock(&b->lock);
 }
 

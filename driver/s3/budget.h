@@ -21,7 +21,6 @@ enum budget_side { BUDGET_READ = 0, BUDGET_WRITE = 1 };
 
 struct budget {
 	struct mutex lock;
-	struct cond changed;
 	size_t limit, used, read_used;
 	struct budget_waiter *first[2], *last[2];
 	bool inited;

@@ -215,6 +215,11 @@ static int header_lines(struct call *c, struct buf *text, size_t *ret_n, struct 
 	size_t n = 0;
 	int status;
 
+	/* what an answer has just said of the clock is tried here before it holds for all */
+	if (c->skewed)
+		keys.seconds = (clock_host_now(c->s3->host) + c->skew_ns) / CLOCK_SECOND;
+	c->signed_at = keys.seconds;
+
 	for (size_t i = 0; i < c->n_headers; i++)
 		pairs[n++] = c->headers[i];
 	n += attributes_headers(&c->s3->attributes, c->attributes, pairs + n);
@@ -275,6 +280,7 @@ static int send(struct call *c, const struct stow_op *op, const char *const *lin
 	                                                   .answer_cap = c->answer_cap,
 	                                                   .progress = c->progress,
 	                                                   .fresh = c->fresh,
+	                                                   .direct = c->s3->direct,
 	                                                   .ended = c->ended,
 	                                                   .ended_arg = c->ended_arg },
 	                          &c->http, err);
@@ -335,7 +341,7 @@ bool call_may_retry(const struct call *c, const struct stow_op *op, unsigned fai
 	*ret_delay = backoff(failures, &c->error);
 	if (clock_op_left(op, INT64_MAX) <= *ret_delay)
 		return false; /* the cause says more than "too late" would */
-	if (throttled)
+	if (throttled && !answer_is_bare(c))
 		return true;
 	*ret_paid = 1;
 	return pace_pay(&c->s3->pace);
@@ -356,7 +362,7 @@ static bool in_the_dark(struct call *c, int status)
 
 	if (status == STOW_OK)
 		return false;
-	if (http / 100 == 2 || http >= 500)
+	if (http / 100 == 2 || http == 499 || http >= 500)
 		return http != 501 && http != 503 && http != 507;
 	return http == 0 && http_request_sent(c->http);
 }
@@ -365,6 +371,7 @@ static int describe_transport(struct call *c, const struct stow_error *e)
 {
 	char subject[300];
 
+	c->code[0] = c->region[0] = '\0';
 	error_set(&c->error, e->status, c->where, "%s at %s: %s",
 	          answer_subject(c, subject, sizeof(subject)), c->place->address.base, e->message);
 	error_flag(&c->error, e->flags);
@@ -401,6 +408,8 @@ static void settle(struct call *c, const struct stow_op *op)
 		r = answer_judge(c, &c->error);
 	if (c->write && in_the_dark(c, r))
 		c->maybe = true;
+	if (http_request_status(c->http) && http_request_status(c->http) != 403)
+		correct_confirm(c);
 	if (r == STOW_OK) {
 		pace_earn(&c->s3->pace, c->paid);
 		finish(c, r);
@@ -425,17 +434,53 @@ static void settle(struct call *c, const struct stow_op *op)
 }
 
 /* The operator's limit on the rate of requests holds for each attempt. */
-static bool has_turn(struct call *c, int64_t now)
+static bool has_turn(struct call *c, const struct stow_op *op, int64_t now)
 {
-	if (c->began == 0)
-		c->began = now;
+	int64_t turn;
+
 	if (now < c->due)
 		return false;
 	if (!c->turn) {
+		turn = pace_turn(&c->s3->pace, now,
+		                 op && op->deadline_ns ? op->deadline_ns : INT64_MAX);
+		if (turn < 0) {
+			error_set(&c->error, STOW_EBUSY, c->where,
+			          "requestrate is reached: no turn within the time that is left");
+			error_flag(&c->error, STOW_ERROR_RETRYABLE);
+			finish(c, STOW_EBUSY);
+			return false;
+		}
 		c->turn = true;
-		c->due = pace_turn(&c->s3->pace, now);
+		c->due = turn;
 	}
 	return now >= c->due;
+}
+
+static bool give_up(struct call *c, int status)
+{
+	if (c->http) {
+		c->maybe = true;
+		metrics_request(c, false);
+	}
+	http_request_free(take(c->http));
+	finish(c, status);
+	return true;
+}
+
+/* An attempt that could not be made, such as for want of keys, is like one that failed. */
+static void settle_unsent(struct call *c, const struct stow_op *op, int status)
+{
+	int64_t delay = 0;
+	unsigned paid = 0;
+
+	c->code[0] = c->region[0] = '\0';
+	c->attempts++;
+	if (c->one_attempt || !call_may_retry(c, op, c->attempts, c->began, &delay, &paid)) {
+		finish(c, status);
+		return;
+	}
+	c->paid += paid;
+	again(c, clock_monotonic() + delay);
 }
 
 bool call_poll(struct call *c, const struct stow_op *op)
@@ -444,25 +489,24 @@ bool call_poll(struct call *c, const struct stow_op *op)
 
 	if (c->finished)
 		return true;
+	if (!c->began) {
+		c->began = clock_monotonic();
+		r = s3_process_check(c->s3, c->where, &c->error);
+		if (r != STOW_OK)
+			return give_up(c, r);
+	}
 	if (c->http && http_request_done(c->http)) {
 		settle(c, op);
 		return c->finished;
 	}
 	r = clock_op_check(op, c->where, &c->error);
-	if (r != STOW_OK) {
-		if (c->http) {
-			c->maybe = true;
-			metrics_request(c, false);
-		}
-		http_request_free(take(c->http));
-		finish(c, r);
-		return true;
-	}
-	if (c->http || !has_turn(c, clock_monotonic()))
-		return false;
+	if (r != STOW_OK)
+		return give_up(c, r);
+	if (c->http || !has_turn(c, op, clock_monotonic()))
+		return c->finished;
 	r = attempt(c, op, &c->error);
 	if (r != STOW_OK)
-		finish(c, r);
+		settle_unsent(c, op, r);
 	return c->finished;
 }
 

@@ -60,8 +60,12 @@ struct call {
 	unsigned attempts;         /* which failed for want of the store, or are under way */
 	unsigned paid;             /* of them, by the purse */
 	unsigned corrected;        /* by what an answer taught: CORRECT_* */
-	bool turn, fresh;          /* it has its turn; it wants a new connection */
-	int status;                /* after the end */
+	int64_t signed_at;         /* the seconds of the last attempt */
+	int64_t skew_ns;           /* with skewed: tried in place of the instance's */
+	bool skewed;
+	bool asking;      /* by a GET, in place of the HEAD that it is */
+	bool turn, fresh; /* it has its turn; it wants a new connection */
+	int status;       /* after the end */
 	bool finished, maybe;
 	char code[64];                 /* the store's own error code, "" if none */
 	char region[PLACE_REGION_MAX]; /* that it says the bucket is in, likewise */
@@ -103,6 +107,8 @@ bool list_is_first_only(const struct call *);
  * keys, a hash that is wanted, the host of a redirect?  Each once a call; then it is true, and the
  * request is ready to be sent again at once. */
 bool correct_call(struct call *);
+/* What was tried of these was right: it holds for the instance from now on. */
+void correct_confirm(struct call *);
 
 /* answer.c */
 
@@ -116,6 +122,8 @@ int answer_stat(struct call *, struct stow_stat *ret, struct stow_error *);
 void answer_etag(struct call *, char ret[80]);
 /* Did the answer ask to slow down? */
 bool answer_is_throttle(const struct call *);
+/* Is it a refusal of a HEAD, whose answer has no words? */
+bool answer_is_bare(const struct call *);
 /* "bucket b, key k" for messages. */
 const char *answer_subject(const struct call *, char *buf, size_t cap);
 

@@ -16,9 +16,9 @@
 #define CORRECT_KEYS 4u
 #define CORRECT_MD5 8u
 #define CORRECT_HOST 16u
-#define CORRECT_ASKED 32u /* what a bare 400 means, by a GET */
+#define CORRECT_BARE 32u /* what a bare 400 means was asked by a GET */
 
-#define SKEW_LEAST (300 * CLOCK_SECOND) /* stores take 15 minutes */
+#define SKEW_LEAST 300 /* seconds; stores take 15 minutes */
 
 static bool first_time(struct call *c, unsigned what)
 {
@@ -47,10 +47,26 @@ static void move_to(struct call *c, struct place *place, char *path)
 
 /* ---- region ---- */
 
+/* Somebody else has learned it since this one was signed. */
+static bool moved_already(struct call *c)
+{
+	struct place *now = s3_place(c->s3);
+	bool moved = strcmp(now->region, c->place->region) != 0;
+
+	if (moved && first_time(c, CORRECT_REGION)) {
+		move_to(c, now, NULL);
+		return true;
+	}
+	place_unref(now);
+	return false;
+}
+
 static bool correct_region(struct call *c, int http)
 {
 	if (http != 301 && http != 307 && http != 400)
 		return false;
+	if (!c->region[0])
+		return answer_is_bare(c) && moved_already(c);
 	if (!place_is_region(c->region) || strcmp(c->region, c->place->region) == 0 ||
 	    !first_time(c, CORRECT_REGION) ||
 	    s3_learn_region(c->s3, c->place, c->region, NULL) != STOW_OK)
@@ -60,17 +76,18 @@ static bool correct_region(struct call *c, int http)
 }
 
 /*
- * The answer to a HEAD has no body, so that one signed for another region is a bare 400.  The same
- * question as a GET of one byte brings the words.  Once an instance: whatever they are, it is known.
+ * The answer to a HEAD has no body, so that one signed for another region, or with an old token, is
+ * a bare 400.  The same question as a GET of one byte brings the words.  Where those teach nothing,
+ * it is not asked again.
  */
 static bool ask_by_get(struct call *c, int http)
 {
-	if (http != 400 || c->region[0] || c->code[0] || strcmp(c->method, "HEAD") != 0 ||
-	    c->n_headers == CALL_PAIRS || !s3_learn(c->s3, S3_LEARNED_REGION))
+	if (http != 400 || c->region[0] || !answer_is_bare(c) || c->n_headers == CALL_PAIRS ||
+	    s3_has_learned(c->s3, S3_LEARNED_BARE) || !first_time(c, CORRECT_BARE))
 		return false;
 	c->method = "GET";
 	call_header(c, "range", "bytes=0-0");
-	c->corrected |= CORRECT_ASKED;
+	c->asking = true;
 	return true;
 }
 
@@ -78,7 +95,7 @@ static void end_asking(struct call *c)
 {
 	c->method = "HEAD";
 	c->n_headers--;
-	c->corrected &= ~CORRECT_ASKED;
+	c->asking = false;
 }
 
 /* ---- clock ---- */
@@ -91,9 +108,10 @@ static int64_t date_of(struct call *c)
 	return http_request_header(c->http, "Date", text, sizeof(text)) ? text_http_date(text) : -1;
 }
 
+/* It is tried in this call first: who answers in the store's place may have a clock of his own. */
 static bool correct_clock(struct call *c, int http)
 {
-	int64_t date, ahead, ours = clock_host_now(c->s3->host);
+	int64_t date, ahead;
 	bool said = strcmp(c->code, "RequestTimeTooSkewed") == 0;
 
 	if (!said && !(http == 403 && !c->code[0]))
@@ -101,19 +119,32 @@ static bool correct_clock(struct call *c, int http)
 	date = date_of(c);
 	if (date <= 0 || date > INT64_MAX / CLOCK_SECOND)
 		return false;
-	ahead = date * CLOCK_SECOND - s3_now(c->s3);
+	ahead = date - c->signed_at;
 	if (ahead > -SKEW_LEAST && ahead < SKEW_LEAST && !said)
 		return false;
 	if (!first_time(c, CORRECT_CLOCK))
 		return false;
-	ahead = date * CLOCK_SECOND - ours;
-	__atomic_store_n(&c->s3->skew_ns, ahead, __ATOMIC_RELAXED);
+	c->skew_ns = date * CLOCK_SECOND - clock_host_now(c->s3->host);
+	c->skewed = true;
+	return true;
+}
+
+void correct_confirm(struct call *c)
+{
+	int64_t before, seconds;
+
+	if (!c->skewed)
+		return;
+	before = __atomic_exchange_n(&c->s3->skew_ns, c->skew_ns, __ATOMIC_RELAXED) / CLOCK_SECOND;
+	seconds = c->skew_ns / CLOCK_SECOND;
+	c->skewed = false;
+	if (before - seconds < SKEW_LEAST && seconds - before < SKEW_LEAST)
+		return;
 	log_line(c->s3->host, STOW_LOG_WARNING, "s3",
 	         "the clock of this machine is %lld seconds %s that of the store at %s: requests "
 	         "are signed by the store's",
-	         (long long)((ahead < 0 ? -ahead : ahead) / CLOCK_SECOND),
-	         ahead < 0 ? "ahead of" : "behind", c->place->address.base);
-	return true;
+	         (long long)(seconds < 0 ? -seconds : seconds), seconds < 0 ? "ahead of" : "behind",
+	         c->place->address.base);
 }
 
 /* ---- keys, hash ---- */
@@ -162,7 +193,7 @@ static bool correct_host(struct call *c, int http)
 	struct place *place = NULL;
 
 	if ((http != 301 && http != 302 && http != 307 && http != 308) ||
-	    !http_request_header(c->http, "Location", url, sizeof(url)) ||
+	    !http_request_header(c->http, "Location", url, sizeof(url)) || !c->key ||
 	    !first_time(c, CORRECT_HOST))
 		return false;
 	if (place_redirect(c->place, url, &place, &path, NULL) != STOW_OK)
@@ -184,9 +215,11 @@ bool correct_call(struct call *c)
 
 	if (http == 0)
 		return false;
-	if (c->corrected & CORRECT_ASKED) {
+	if (c->asking) {
 		end_asking(c);
-		correct_region(c, http);
+		if (!correct_region(c, http) && !correct_clock(c, http) && !correct_keys(c, http) &&
+		    http / 100 != 5)
+			s3_learn(c->s3, S3_LEARNED_BARE);
 		return true; /* now to the HEAD again */
 	}
 	if (http / 100 == 2)

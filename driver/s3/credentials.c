@@ -17,10 +17,13 @@
 #define AGAIN_GOOD (30 * CLOCK_SECOND) /* after a failure, while the old ones are good */
 #define AGAIN_BAD (CLOCK_SECOND)       /* and when they are not */
 #define LOOK (50 * CLOCK_MILLISECOND)
+#define CONNECTIONS 2
+#define AHEAD_LIMIT (2 * CLOCK_SECOND) /* of a fetch that may as well be made later */
 
 struct credentials {
 	const struct stow_host *host;
-	struct http_client *http;
+	const int64_t *skew_ns;   /* atomic: what the store's clock is ahead of ours */
+	struct http_client *http; /* its own, so that no transfer is in the way; NULL: not needed */
 	struct source *source;
 
 	struct mutex lock;
@@ -32,8 +35,22 @@ struct credentials {
 	struct stow_error failure; /* of the last fetch */
 };
 
+static int find(struct credentials *c, const struct source_settings *settings,
+                const struct http_client_options *http, struct stow_error *err)
+{
+	struct http_client_options mine = *http;
+	int status = source_find(settings, &c->source, err);
+
+	if (status != STOW_OK || !source_sends(c->source))
+		return status;
+	mine.threads = 1;
+	mine.max_connections = CONNECTIONS;
+	return http_client_open(&mine, &c->http, err);
+}
+
 int credentials_open(const struct source_settings *settings, const struct stow_host *host,
-                     struct http_client *http, struct credentials **ret, struct stow_error *err)
+                     const struct http_client_options *http, const int64_t *skew_ns,
+                     struct credentials **ret, struct stow_error *err)
 {
 	struct credentials *c = calloc(1, sizeof(*c));
 	int status;
@@ -41,7 +58,7 @@ int credentials_open(const struct source_settings *settings, const struct stow_h
 	if (!c)
 		return error_nomem(err, WHERE);
 	c->host = host;
-	c->http = http;
+	c->skew_ns = skew_ns;
 	if (mutex_init(&c->lock) != 0) {
 		free(c);
 		return error_nomem(err, WHERE);
@@ -51,7 +68,7 @@ int credentials_open(const struct source_settings *settings, const struct stow_h
 		free(c);
 		return error_nomem(err, WHERE);
 	}
-	status = source_find(settings, &c->source, err);
+	status = find(c, settings, http, err);
 	if (status != STOW_OK) {
 		credentials_close(c);
 		return status;
@@ -64,6 +81,7 @@ void credentials_close(struct credentials *c)
 {
 	if (!c)
 		return;
+	http_client_close(c->http);
 	source_free(c->source);
 	keys_unref(c->keys);
 	cond_done(&c->changed);
@@ -72,6 +90,12 @@ void credentials_close(struct credentials *c)
 }
 
 /* ---- which keys serve ---- */
+
+static int64_t time_now(const struct credentials *c)
+{
+	return clock_host_now(c->host) +
+	       (c->skew_ns ? __atomic_load_n(c->skew_ns, __ATOMIC_RELAXED) : 0);
+}
 
 static bool good_locked(const struct credentials *c, int64_t now)
 {
@@ -105,23 +129,71 @@ static void install_locked(struct credentials *c, struct keys *keys, int64_t now
 		c->renew_ns = keys->expires_ns - (life / 4 < AHEAD ? life / 4 : AHEAD);
 }
 
+/* What goes into a header must be one line. */
+static bool is_plain(const char *text)
+{
+	for (; text && *text; text++)
+		if ((unsigned char)*text < ' ' || (unsigned char)*text == 0x7f)
+			return false;
+	return true;
+}
+
+/* What is wrong with the source is never a fact about an object. */
+static int as_refusal(int status, struct stow_error *e)
+{
+	switch (status) {
+	case STOW_ECANCELED:
+	case STOW_ETIMEOUT:
+	case STOW_ENOMEM:
+	case STOW_EBUSY:
+	case STOW_EIO:
+	case STOW_EINVAL:
+		return status;
+	default:
+		return e->status = STOW_EDENIED;
+	}
+}
+
+static int fetch(const struct credentials *c, const struct stow_op *op, int64_t now,
+                 struct keys **ret, struct stow_error *e)
+{
+	struct keys *keys = NULL;
+	int status = source_fetch(c->source, c->http, op, now, &keys, e);
+
+	if (status != STOW_OK)
+		return as_refusal(status, e);
+	if (keys->expires_ns && keys->expires_ns <= now)
+		status = error_set(e, STOW_EDENIED, WHERE, "the keys that came have expired");
+	else if (!is_plain(keys->accesskey) || !is_plain(keys->sessiontoken))
+		status = error_set(e, STOW_EINVAL, WHERE,
+		                   "there is a control character in an access key or a session "
+		                   "token");
+	if (status != STOW_OK)
+		keys_unref(keys);
+	else
+		*ret = keys;
+	return status;
+}
+
 /* One fetch, without the lock meanwhile. */
 static int fetch_locked(struct credentials *c, const struct stow_op *op, int64_t now,
                         struct stow_error *err) REQUIRES(&c->lock);
 static int fetch_locked(struct credentials *c, const struct stow_op *op, int64_t now,
                         struct stow_error *err)
 {
+	struct stow_op mine = op ? *op : (struct stow_op){ .size = sizeof(mine) };
 	struct stow_error e = { 0 };
 	struct keys *keys = NULL;
 	int status;
 
 	c->fetching = true;
-	mutex_unlock(&c->lock);
-	status = source_fetch(c->source, c->http, op, now, &keys, &e);
-	if (status == STOW_OK && keys->expires_ns && keys->expires_ns <= now) {
-		status = error_set(&e, STOW_EDENIED, WHERE, "the keys that came have expired");
-		keys_unref(keys);
+	if (good_locked(c, now)) {
+		int64_t left = clock_op_left(op, 2 * AHEAD_LIMIT) / 2;
+
+		mine.deadline_ns = clock_monotonic() + (left < AHEAD_LIMIT ? left : AHEAD_LIMIT);
 	}
+	mutex_unlock(&c->lock);
+	status = fetch(c, &mine, now, &keys, &e);
 	mutex_lock(&c->lock);
 	c->fetching = false;
 	cond_broadcast(&c->changed);
@@ -130,8 +202,8 @@ static int fetch_locked(struct credentials *c, const struct stow_op *op, int64_t
 		return STOW_OK;
 	}
 	c->failure = e;
-	/* that one caller had no time left says nothing to the others */
-	if (status != STOW_ECANCELED && status != STOW_ETIMEOUT)
+	/* that the caller had no time left says nothing about the source */
+	if (clock_op_check(op, WHERE, NULL) == STOW_OK)
 		c->failed_ns = clock_monotonic();
 	if (!good_locked(c, now))
 		return error_copy(err, &e);
@@ -161,7 +233,7 @@ static int get_locked(struct credentials *c, const struct stow_op *op, struct ke
                       struct stow_error *err)
 {
 	for (;;) {
-		int64_t now = clock_host_now(c->host);
+		int64_t now = time_now(c);
 		int status;
 
 		if (!due_locked(c, now) || (c->fetching && good_locked(c, now)))

@@ -25,9 +25,11 @@
 
 struct credentials;
 
-/* STOW_EINVAL with a line where there are none, or half of a pair.  The client is the caller's and
- * outlives it; host may be NULL. */
-int credentials_open(const struct source_settings *, const struct stow_host *, struct http_client *,
+/* STOW_EINVAL with a line where there are none, or half of a pair.  Sources that send requests get
+ * a client of their own, with these options but few connections; http may be NULL for others.
+ * skew_ns is what to add to the host's clock, read atomically, and may be NULL, like host. */
+int credentials_open(const struct source_settings *, const struct stow_host *,
+                     const struct http_client_options *http, const int64_t *skew_ns,
                      struct credentials **ret, struct stow_error *);
 void credentials_close(struct credentials *); /* takes NULL */
 /* A reference to keys that are good now.  Blocks where they must be fetched first. */

@@ -4,6 +4,7 @@
  * It must not know what the operations do; those are in the files of s3.h.
  */
 #include <stddef.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -211,19 +212,6 @@ static const char *variable(void *arg, const char *name)
 	return secure_getenv(name);
 }
 
-static int set_keys(struct s3 *s3, struct stow_error *err)
-{
-	const struct source_settings settings = { .accesskey = s3->o.accesskey,
-		                                  .secretkey = s3->o.secretkey,
-		                                  .sessiontoken = s3->o.sessiontoken,
-		                                  .profile = s3->o.awsprofile,
-		                                  .region = s3->o.region,
-		                                  .fips = s3->o.usefipsendpoint,
-		                                  .variable = variable };
-
-	return credentials_open(&settings, s3->host, s3->http, &s3->credentials, err);
-}
-
 static int make_place(const struct s3 *s3, const char *region, struct place **ret,
                       struct stow_error *err)
 {
@@ -264,6 +252,14 @@ static int set_attributes(struct s3 *s3, struct stow_error *err)
 	};
 
 	return attributes_make(&s3->attributes, &given, err);
+}
+
+int s3_process_check(const struct s3 *s3, const char *where, struct stow_error *err)
+{
+	if (s3->pid == getpid())
+		return STOW_OK;
+	return error_set(err, STOW_EINVAL, where,
+	                 "the store was opened before fork: open it in this process");
 }
 
 /* ---- what answers teach ---- */
@@ -346,20 +342,34 @@ static int set_root(struct s3 *s3, struct stow_error *err)
 static int set_http(struct s3 *s3, struct stow_error *err)
 {
 	const struct s3_options *o = &s3->o;
+	const struct source_settings settings = { .accesskey = o->accesskey,
+		                                  .secretkey = o->secretkey,
+		                                  .sessiontoken = o->sessiontoken,
+		                                  .profile = o->awsprofile,
+		                                  .region = o->region,
+		                                  .fips = o->usefipsendpoint,
+		                                  .variable = variable };
 	char agent[300];
+	const struct http_client_options http = { .threads = (unsigned)o->iothreads,
+		                                  .max_connections = (unsigned)o->maxconnections,
+		                                  .connect_timeout_ns = o->connecttimeout,
+		                                  .stall_timeout_ns = o->readtimeout,
+		                                  .ca_file = o->cafile,
+		                                  .skip_verify = o->skipverify,
+		                                  .user_agent = agent };
+	struct http_client_options of_keys = http;
+	int r;
 
 	if (!text_format(agent, sizeof(agent), "stowage/1%s%s", o->useragent ? " " : "",
 	                 o->useragent ? o->useragent : ""))
 		return out_of_bounds("useragent", "at most 280 bytes", err);
-	return http_client_open(
-		&(struct http_client_options){ .threads = (unsigned)o->iothreads,
-	                                       .max_connections = (unsigned)o->maxconnections,
-	                                       .connect_timeout_ns = o->connecttimeout,
-	                                       .stall_timeout_ns = o->readtimeout,
-	                                       .ca_file = o->cafile,
-	                                       .skip_verify = o->skipverify,
-	                                       .user_agent = agent },
-		&s3->http, err);
+	r = http_client_open(&http, &s3->http, err);
+	/* what is said of the store's certificate is not said of the service of keys */
+	of_keys.skip_verify = false;
+	if (r == STOW_OK)
+		r = credentials_open(&settings, s3->host, &of_keys, &s3->skew_ns, &s3->credentials,
+		                     err);
+	return r;
 }
 
 static void s3_close(void *self)
@@ -400,8 +410,10 @@ static int set_all(struct s3 *s3, struct stow_error *err)
 	if (r == STOW_OK)
 		r = abilities_init(&s3->abilities, s3->o.serverprofile, s3->place->address.host,
 		                   err);
-	if (r == STOW_OK)
+	if (r == STOW_OK) {
+		s3->direct = address_is_loopback(s3->place->address.host);
 		r = set_attributes(s3, err);
+	}
 	if (r == STOW_OK)
 		r = presign_check(s3, err);
 	if (r == STOW_OK)
@@ -412,7 +424,7 @@ static int set_all(struct s3 *s3, struct stow_error *err)
 		r = pace_init(&s3->pace, s3->o.requestrate, err);
 	if (r == STOW_OK)
 		r = set_http(s3, err);
-	return r == STOW_OK ? set_keys(s3, err) : r;
+	return r;
 }
 
 static void warn(const struct s3 *s3)
@@ -435,6 +447,7 @@ static int s3_open(const struct stow_host *host, const struct stow_kv *pairs, si
 	if (!s3)
 		return error_nomem(err, "s3.open");
 	s3->host = host;
+	s3->pid = getpid();
 	r = option_load(options, slots, pairs, n, &s3->o, "s3.open", err);
 	if (r == STOW_OK)
 		r = set_all(s3, err);

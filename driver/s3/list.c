@@ -315,7 +315,7 @@ static int fetch_page(struct list *l, const struct stow_op *op, struct stow_erro
 		if (r == STOW_OK)
 			ability_set(&l->s3->abilities, ABILITY_LIST_V2, false);
 	}
-	if (r == STOW_ENOTFOUND) /* a listing is never not found: the bucket is */
+	if (r == STOW_ENOTFOUND && c.place) /* a listing is never not found: the bucket is */
 		return error_set(err, STOW_EIO, c.where, "bucket %s at %s does not exist",
 		                 l->s3->o.bucket, c.place->address.base);
 	if (r != STOW_OK)

@@ -57,7 +57,7 @@ int finish_get(struct call *c, size_t *ret_len, struct stow_stat *ret_stat, stru
 	char subject[300];
 	int r;
 
-	if (c->status == STOW_ERANGE && http_request_status(c->http) / 100 == 2) {
+	if (c->status == STOW_ERANGE && c->http && http_request_status(c->http) / 100 == 2) {
 		/* longer than the caller's buffer: say how long */
 		r = answer_stat(c, &st, err);
 		if (r != STOW_OK)

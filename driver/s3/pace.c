@@ -23,7 +23,7 @@ void pace_done(struct pace *p)
 		mutex_done(&p->lock);
 }
 
-int64_t pace_turn(struct pace *p, int64_t now_ns)
+int64_t pace_turn(struct pace *p, int64_t now_ns, int64_t limit_ns)
 {
 	int64_t turn;
 
@@ -33,7 +33,10 @@ int64_t pace_turn(struct pace *p, int64_t now_ns)
 	if (p->next_ns < now_ns - BURST)
 		p->next_ns = now_ns - BURST;
 	turn = p->next_ns;
-	p->next_ns += p->interval_ns;
+	if (turn > limit_ns)
+		turn = -1;
+	else
+		p->next_ns += p->interval_ns;
 	mutex_unlock(&p->lock);
 	return turn;
 }

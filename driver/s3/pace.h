@@ -30,8 +30,9 @@ struct pace {
 /* rate: requests a second, 0 is no limit. */
 int pace_init(struct pace *, int64_t rate, struct stow_error *);
 void pace_done(struct pace *);
-/* Takes a turn: when the request may be sent (CLOCK_MONOTONIC). */
-int64_t pace_turn(struct pace *, int64_t now_ns);
+/* Takes a turn: when the request may be sent (CLOCK_MONOTONIC).  -1 where that would be after
+ * limit_ns, and no turn is taken: what waits in vain must not hold up what comes after it. */
+int64_t pace_turn(struct pace *, int64_t now_ns, int64_t limit_ns);
 /* Pays for an attempt after a failure; false where there is not enough. */
 bool pace_pay(struct pace *);
 /* A call has ended well after that many attempts that were paid. */

@@ -16,7 +16,8 @@ bool place_is_region(const char *s)
 	if (len == 0 || len >= PLACE_REGION_MAX)
 		return false;
 	for (; *s; s++)
-		if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f || *s == '/')
+		if (!strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.",
+		            *s))
 			return false;
 	return true;
 }
@@ -55,28 +56,31 @@ void place_unref(struct place *p)
 
 /* ---- redirects ---- */
 
-/* The name alone, from where its last two labels begin; of an address, all of it. */
-static size_t domain_of(const char *host, size_t *ret_len)
+static size_t name_length(const char *host)
 {
-	size_t len = strcspn(host, ":"), at = len;
-	unsigned dots = 0;
-
-	if (host[0] == '[')
-		len = at = strcspn(host, "]");
-	*ret_len = len;
-	if (strspn(host, "0123456789.") == len || host[0] == '[')
-		return 0;
-	while (at > 0 && !(host[at - 1] == '.' && ++dots == 2))
-		at--;
-	return at;
+	return host[0] == '[' ? strcspn(host, "]") : strcspn(host, ":");
 }
 
-/* Keys are only ever shown to whom the operator has named, or to others of the same domain. */
-static bool same_domain(const char *a, const char *b)
+/* Is the host that, or below it? */
+static bool is_below(const char *host, const char *domain, size_t len)
 {
-	size_t a_len, b_len, i = domain_of(a, &a_len), j = domain_of(b, &b_len);
+	size_t n = name_length(host);
 
-	return a_len - i == b_len - j && strncasecmp(a + i, b + j, a_len - i) == 0;
+	if (n < len || strncasecmp(host + n - len, domain, len) != 0)
+		return false;
+	return n == len || (host[n - len - 1] == '.' && strspn(domain, "0123456789.:[") < len);
+}
+
+/* Keys are only ever shown to whom the operator has named: the same host, one below it, or another
+ * of Amazon's in the region's domain. */
+static bool may_follow(const struct place *from, const char *host)
+{
+	const char *known = from->address.host, *amazon = address_domain(from->region);
+	size_t label = from->address.in_host ? strcspn(known, ".") + 1 : 0;
+
+	if (is_below(host, known + label, name_length(known + label)))
+		return true;
+	return is_below(known, amazon, strlen(amazon)) && is_below(host, amazon, strlen(amazon));
 }
 
 int place_redirect(const struct place *from, const char *url, struct place **ret, char **ret_path,
@@ -85,6 +89,7 @@ int place_redirect(const struct place *from, const char *url, struct place **ret
 	bool tls = text_starts(url, "https://");
 	const char *host = strstr(url, "://"), *path;
 	cleanup_free char *name = NULL;
+	char *rest;
 	struct place *p;
 
 	if (!host || !(tls || text_starts(url, "http://")))
@@ -97,8 +102,7 @@ int place_redirect(const struct place *from, const char *url, struct place **ret
 		return error_nomem(err, "s3");
 	p->refs = 1;
 	(void)text_copy(p->region, sizeof(p->region), from->region);
-	if (!address_is_host(name) || (from->address.tls && !tls) ||
-	    !same_domain(name, from->address.host)) {
+	if (!address_is_host(name) || (from->address.tls && !tls) || !may_follow(from, name)) {
 		free(p);
 		return error_set(err, STOW_EIO, "s3", "a redirect to %.200s, which is not followed",
 		                 url);
@@ -107,13 +111,14 @@ int place_redirect(const struct place *from, const char *url, struct place **ret
 	p->address.in_host = from->address.in_host;
 	p->address.path = strdup(from->address.path);
 	p->address.base = strndup(url, (size_t)(path - url));
-	*ret_path = strndup(path, strcspn(path, "?#"));
-	if (!p->address.path || !p->address.base || !*ret_path) {
-		free(*ret_path);
+	rest = strndup(path, strcspn(path, "?#"));
+	if (!p->address.path || !p->address.base || !rest) {
+		free(rest);
 		place_unref(p);
 		return error_nomem(err, "s3");
 	}
 	p->address.host = p->address.base + (host - url);
+	*ret_path = rest;
 	*ret = p;
 	return STOW_OK;
 }

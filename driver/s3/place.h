@@ -23,7 +23,7 @@ struct place {
 int place_make(const struct address_options *, struct place **ret, struct stow_error *);
 /* The place that a redirect names for one request: the URL's scheme and host, for the same region,
  * and *ret_path, to be freed, is what it has of a path.  STOW_EIO where it is no such URL, where it
- * leads from TLS to none, or to a host that is not of the same domain as the one before. */
+ * leads from TLS to none, or to a host that is neither the one before, nor below it, nor Amazon's where that was. */
 int place_redirect(const struct place *, const char *url, struct place **ret, char **ret_path,
                    struct stow_error *);
 struct place *place_ref(struct place *);

@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "driver/s3/call.h"
 
+#define LIFE_LEAST 30      /* seconds, where fewer were not asked for */
 #define SECONDS_MAX 604800 /* SigV4 query form: seven days */
 #define URL_MAX ((size_t)32 << 10)
 
@@ -47,14 +48,14 @@ int presign_check(struct s3 *s3, struct stow_error *err)
 	                 "query");
 }
 
-/* No URL may promise more than the keys in it live. */
+/* No URL may promise more than the keys in it live; 0 where that is too short to be of use. */
 static int64_t life_of(const struct s3 *s3, const struct keys *keys, int64_t seconds)
 {
-	int64_t left = (keys->expires_ns - clock_host_now(s3->host)) / CLOCK_SECOND;
+	int64_t left = (keys->expires_ns - s3_now(s3)) / CLOCK_SECOND;
 
 	if (keys->expires_ns == 0 || left >= seconds)
 		return seconds;
-	return left > 0 ? left : 1;
+	return left >= LIFE_LEAST ? left : 0;
 }
 
 static int make_url(struct s3 *s3, const struct place *place, const struct keys *held,
@@ -66,13 +67,17 @@ static int make_url(struct s3 *s3, const struct place *place, const struct keys 
 	                           : place->address.base;
 	struct sign_keys keys = call_keys(s3, place, held);
 	cleanup_free char *path = call_path(s3, place, key);
+	int64_t life = life_of(s3, held, seconds);
 	int r;
 
 	if (!path)
 		return error_nomem(err, "s3.presign");
+	if (life == 0)
+		return error_set(err, STOW_ENOTSUP, "s3.presign",
+		                 "key %s: the keys that a URL would be signed with end too soon",
+		                 key);
 	buf_addf(url, "%s%s?", base, path);
-	r = sign_presign(&keys, method, endpoint_host(base), path, NULL, 0,
-	                 life_of(s3, held, seconds), url);
+	r = sign_presign(&keys, method, endpoint_host(base), path, NULL, 0, life, url);
 	if (r == STOW_OK)
 		r = buf_status(url);
 	if (r != STOW_OK)
@@ -102,7 +107,9 @@ int s3_presign(void *self, const struct stow_op *op, const char *key, const char
 	if (seconds < 1 || seconds > SECONDS_MAX)
 		return error_set(err, STOW_EINVAL, "s3.presign",
 		                 "key %s: a URL lives for 1 to %d seconds", key, SECONDS_MAX);
-	r = credentials_get(s3->credentials, op, &keys, err);
+	r = s3_process_check(s3, "s3.presign", err);
+	if (r == STOW_OK)
+		r = credentials_get(s3->credentials, op, &keys, err);
 	if (r != STOW_OK)
 		return r;
 	buf_init(&url, URL_MAX);

@@ -329,7 +329,8 @@ static bool run(struct probe *p)
 	text_format(p->key, sizeof(p->key), PARK_FOLDER "probe-%s", hex);
 	text_format(p->copy, sizeof(p->copy), PARK_FOLDER "probe-%sc", hex);
 	if (!begin(p)) {
-		clean_up(p);
+		if (p->why.flags & STOW_ERROR_MAYBE)
+			clean_up(p);
 		return false;
 	}
 	try_writes(p);

@@ -14,11 +14,12 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/text.h"
-#include "driver/s3/call.h"
+#include "driver/s3/metrics.h"
 
 #define RING_MAX (INT64_C(8) << 20)
 #define RING_SMALL (INT64_C(256) << 10) /* outside of the budget */
 #define AHEAD_FIRST ((size_t)1 << 20)   /* of who did not say where he stops */
+#define RING_UNKNOWN (INT64_C(2) << 20) /* likewise: most objects are small */
 #define PATIENCE (2 * CLOCK_SECOND)
 
 struct reader {
@@ -64,6 +65,8 @@ static size_t ring_size(const struct reader *r)
 
 	if (size > RING_MAX)
 		size = RING_MAX;
+	if (r->end < 0 && size > RING_UNKNOWN)
+		size = RING_UNKNOWN;
 	if (size < RING_SMALL)
 		size = RING_SMALL;
 	return (size_t)(r->end >= 0 && r->end - r->fetched < size ? r->end - r->fetched : size);
@@ -279,6 +282,7 @@ static int range_again(struct reader *r, const struct stow_op *op, struct stow_e
 	if (!once_more)
 		return error_copy(err, e);
 	r->paid += paid;
+	metrics_retry(&r->call);
 	r->fetched += (int64_t)came;
 	r->due = clock_monotonic() + delay;
 	attempt_end(r);
@@ -304,7 +308,8 @@ static int range_poll(struct reader *r, const struct stow_op *op, struct stow_er
 		return STOW_OK;
 	if (r->call.status != STOW_OK)
 		return range_again(r, op, err);
-	pace_earn(&r->s3->pace, r->paid);
+	if (r->paid)
+		pace_earn(&r->s3->pace, r->paid);
 	r->paid = 0;
 	r->fetched += (int64_t)arrived(r);
 	attempt_end(r);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stowage/driver.h>
+#include <sys/types.h>
 
 #include "common/http-client.h"
 #include "common/thread.h"
@@ -41,6 +42,7 @@ struct s3_options {
 };
 
 struct s3 {
+	pid_t pid; /* whose the threads and locks are */
 	const struct stow_host *host;
 	struct s3_options o;
 	struct http_client *http;
@@ -48,7 +50,8 @@ struct s3 {
 	struct pace pace;
 	struct attributes attributes;
 	struct credentials *credentials;
-	char *root; /* "" or "some/folder/" */
+	char *root;  /* "" or "some/folder/" */
+	bool direct; /* the store is on this machine: no proxy leads there */
 	struct abilities abilities;
 
 	/* what the store's answers have taught since */
@@ -58,10 +61,12 @@ struct s3 {
 	int64_t skew_ns;  /* atomic: what its clock is ahead of ours */
 	uint32_t learned; /* atomic; S3_LEARNED_* */
 };
-#define S3_LEARNED_MD5 1u    /* it wants Content-MD5 */
-#define S3_LEARNED_PROBE 4u  /* what it can do */
-#define S3_LEARNED_REGION 2u /* it was asked which region a bare 400 means */
+#define S3_LEARNED_MD5 1u   /* it wants Content-MD5 */
+#define S3_LEARNED_PROBE 4u /* what it can do */
+#define S3_LEARNED_BARE 2u  /* a bare 400 of a HEAD means nothing that can be mended */
 
+/* STOW_EINVAL in a forked child, whose locks may never be let go. */
+int s3_process_check(const struct s3 *, const char *where, struct stow_error *);
 /* A reference to where the bucket is now. */
 struct place *s3_place(struct s3 *);
 /* It is in that region, and not where `from` has it. STOW_OK also where that is known already. */

@@ -40,6 +40,14 @@ static int wait_for(struct http_waiter *w, struct http_request *r, const struct 
 	}
 }
 
+/* The path of such a URL can be as good as a password. */
+static int shown(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	return (int)(host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/?#") : strlen(url));
+}
+
 /* One attempt. */
 static int ask_once(struct http_client *client, struct http_waiter *w, const struct stow_op *op,
                     const struct service_question *q, struct buf *ret, int *ret_http,
@@ -63,7 +71,7 @@ static int ask_once(struct http_client *client, struct http_waiter *w, const str
 		return status;
 	status = wait_for(w, r, op, q->where, &e);
 	if (status != STOW_OK) {
-		error_set(err, status, q->where, "%s: %s", q->url, e.message);
+		error_set(err, status, q->where, "%.*s: %s", shown(q->url), q->url, e.message);
 		error_flag(err, e.flags);
 	} else {
 		*ret_http = http_request_status(r);
@@ -76,7 +84,7 @@ static int ask_once(struct http_client *client, struct http_waiter *w, const str
 	if (status != STOW_OK || *ret_http / 100 == 2)
 		return status;
 	status = *ret_http / 100 == 4 && *ret_http != 429 ? STOW_EDENIED : STOW_EIO;
-	error_set(err, status, q->where, "%s: HTTP %d", q->url, *ret_http);
+	error_set(err, status, q->where, "%.*s: HTTP %d", shown(q->url), q->url, *ret_http);
 	if (status == STOW_EIO)
 		error_flag(err, STOW_ERROR_RETRYABLE);
 	return status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A question to a service that gives keys, with a few attempts.
- * It promises that what was asked and answered is in no error but for the URL and the HTTP status.
+ * It promises that what was asked and answered is in no error but for the URL's host and the HTTP status.
  * It must not know what keys are.
  */
 #ifndef DRIVER_S3_SERVICE_H

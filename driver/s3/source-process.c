@@ -47,9 +47,10 @@ static int start(const char *command, int output, pid_t *ret, struct stow_error 
 		posix_spawn_file_actions_destroy(&actions);
 		return error_errno(err, e, WHERE, "credential_process");
 	}
-	e = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	/* in this order, since the output may be 0 in a host that has closed its own */
+	e = posix_spawn_file_actions_adddup2(&actions, output, 1);
 	if (e == 0)
-		e = posix_spawn_file_actions_adddup2(&actions, output, 1);
+		e = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	if (e == 0)
 		e = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
 	if (e == 0)
@@ -69,54 +70,71 @@ static int start(const char *command, int output, pid_t *ret, struct stow_error 
 	return e == 0 ? STOW_OK : error_errno(err, e, WHERE, "credential_process");
 }
 
-/* All that comes until the end of the output. */
-static int read_output(int fd, const struct stow_op *op, struct buf *ret, struct stow_error *err)
+/* How it ended; -1 where by a signal, 0 where somebody else in the process has fetched that: then
+ * the output decides. False while it runs. */
+static bool has_ended(pid_t pid, int *ret_code)
 {
-	char part[4096];
+	int status = 0;
+	pid_t got = waitpid(pid, &status, WNOHANG);
 
-	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int status = clock_op_check(op, WHERE, err);
-		ssize_t n;
-
-		if (status != STOW_OK)
-			return error_prefix(err, status, "credential_process");
-		if (poll(&p, 1, STEP_MS) <= 0)
-			continue;
-		n = read(fd, part, sizeof(part));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_errno(err, errno, WHERE, "credential_process");
-		if (n == 0)
-			return STOW_OK;
-		buf_add(ret, part, (size_t)n);
-		explicit_bzero(part, sizeof(part));
-		if (buf_status(ret) != STOW_OK)
-			return error_set(err, STOW_EIO, WHERE,
-			                 "credential_process writes more than 64 KiB");
-	}
+	if (got == 0 || (got < 0 && errno == EINTR))
+		return false;
+	*ret_code = got < 0 ? 0 : -1;
+	if (got == pid && WIFEXITED(status))
+		*ret_code = WEXITSTATUS(status);
+	return true;
 }
 
-/* Its exit status; -1 where it ended otherwise, or somebody else in the process has fetched it. */
-static int wait_for(pid_t pid, const struct stow_op *op)
+/* What is there; *ret_end at the end of the output. */
+static int read_some(int fd, struct buf *ret, bool *ret_end, struct stow_error *err)
 {
-	bool killed = false;
-	int status = 0;
+	char part[4096];
+	ssize_t n = read(fd, part, sizeof(part));
 
-	for (;;) {
-		pid_t got = waitpid(pid, &status, WNOHANG);
+	if (n < 0 && errno == EINTR)
+		return STOW_OK;
+	if (n < 0)
+		return error_errno(err, errno, WHERE, "credential_process");
+	*ret_end = n == 0;
+	buf_add(ret, part, (size_t)n);
+	explicit_bzero(part, sizeof(part));
+	return buf_status(ret) == STOW_OK ? STOW_OK
+	                                  : error_set(err, STOW_EIO, WHERE,
+	                                              "credential_process writes more than 64 KiB");
+}
 
-		if (got == pid)
-			return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-		if (got < 0 && errno != EINTR)
-			return 0; /* a host that waits for all children: the output decides */
-		if (!killed && clock_op_check(op, WHERE, NULL) != STOW_OK) {
-			(void)kill(-pid, SIGKILL);
-			killed = true;
-		}
-		(void)poll(NULL, 0, 10);
+/* All that the program writes until it has ended: what it started may keep the output open. */
+static int read_output(int fd, pid_t pid, const struct stow_op *op, struct buf *ret, int *ret_code,
+                       struct stow_error *err)
+{
+	bool ended = false, end = false;
+	int status = STOW_OK;
+
+	while (status == STOW_OK && !(ended && end)) {
+		struct pollfd p = { .fd = end ? -1 : fd, .events = POLLIN };
+
+		status = clock_op_check(op, WHERE, err);
+		if (status != STOW_OK)
+			return error_prefix(err, status, "credential_process");
+		if (poll(&p, 1, ended ? 0 : STEP_MS) > 0)
+			status = read_some(fd, ret, &end, err);
+		else if (ended)
+			return STOW_OK;
+		else
+			ended = has_ended(pid, ret_code);
 	}
+	return status;
+}
+
+/* Nothing of it is left behind, unless the system itself does not let go of it. */
+static void kill_all(pid_t pid)
+{
+	int64_t limit = clock_monotonic() + 5 * CLOCK_SECOND;
+	int code;
+
+	(void)kill(-pid, SIGKILL);
+	while (!has_ended(pid, &code) && clock_monotonic() < limit)
+		(void)poll(NULL, 0, 10);
 }
 
 int source_run_process(const struct source *s, const struct stow_op *op, struct keys **ret,
@@ -125,7 +143,7 @@ int source_run_process(const struct source *s, const struct stow_op *op, struct 
 	cleanup(service_wipe) struct buf output = { 0 };
 	struct stow_op mine = op ? *op : (struct stow_op){ .size = sizeof(mine) };
 	int64_t limit = clock_monotonic() + LIMIT;
-	int ends[2], status, code;
+	int ends[2], status, code = 0;
 	pid_t pid = 0;
 
 	if (!mine.deadline_ns || mine.deadline_ns > limit)
@@ -136,10 +154,9 @@ int source_run_process(const struct source *s, const struct stow_op *op, struct 
 	status = start(s->command, ends[1], &pid, err);
 	(void)close(ends[1]);
 	if (status == STOW_OK) {
-		status = read_output(ends[0], &mine, &output, err);
+		status = read_output(ends[0], pid, &mine, &output, &code, err);
 		if (status != STOW_OK)
-			(void)kill(-pid, SIGKILL);
-		code = wait_for(pid, &mine);
+			kill_all(pid);
 		if (status == STOW_OK && code != 0)
 			status = error_set(err, STOW_EIO, WHERE,
 			                   "credential_process ended with status %d", code);

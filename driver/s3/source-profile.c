@@ -235,13 +235,20 @@ static int refuse_others(const struct search *s, const struct profile_file *file
 	return STOW_ENOTFOUND;
 }
 
-static int take_from(struct search *s, const struct profile_file *file)
+static bool has_role(const struct profile_file *file, const char *name)
 {
-	bool role = has(file, s->name, "role_arn") || has(file, s->name, "web_identity_token_file");
+	return has(file, name, "role_arn") || has(file, name, "web_identity_token_file");
+}
+
+/* A role comes before keys, in whichever of the files it is: they are one profile. */
+static int take_from(struct search *s, const struct profile_file *file, bool roles)
+{
 	int status;
 
 	s->seen = s->seen || profile_exists(file, s->name);
-	if (role && !s->keys_only) {
+	if (roles) {
+		if (s->keys_only || !has_role(file, s->name))
+			return STOW_ENOTFOUND;
 		status = refuse_others(s, file);
 		return status == STOW_ENOTFOUND ? take_role(s, file) : status;
 	}
@@ -251,25 +258,31 @@ static int take_from(struct search *s, const struct profile_file *file)
 	return status == STOW_ENOTFOUND ? refuse_others(s, file) : status;
 }
 
+static int look_into(struct search *s, bool config, bool roles)
+{
+	struct profile_file file = { 0 };
+	struct stow_error fault = { 0 };
+	char path[PATH_LEN];
+	int status;
+
+	if (!path_of(s->settings, config, path))
+		return STOW_ENOTFOUND;
+	status = profile_open(&file, path, config, &fault);
+	if (status == STOW_ENOTFOUND)
+		return status;
+	if (status != STOW_OK)
+		return error_copy(s->err, &fault);
+	status = take_from(s, &file, roles);
+	profile_close(&file);
+	return status;
+}
+
 static int find(struct search *s)
 {
 	int status = STOW_ENOTFOUND;
 
-	for (int config = 0; config < 2 && status == STOW_ENOTFOUND; config++) {
-		struct profile_file file = { 0 };
-		struct stow_error fault = { 0 };
-		char path[PATH_LEN];
-
-		if (!path_of(s->settings, config, path))
-			continue;
-		status = profile_open(&file, path, config, &fault);
-		if (status == STOW_ENOTFOUND)
-			continue;
-		if (status != STOW_OK)
-			return error_copy(s->err, &fault);
-		status = take_from(s, &file);
-		profile_close(&file);
-	}
+	for (int round = 0; round < 4 && status == STOW_ENOTFOUND; round++)
+		status = look_into(s, round % 2 != 0, round < 2);
 	return status;
 }
 

@@ -57,7 +57,8 @@ int source_ask_container(const struct source *s, struct http_client *http, const
 	status = service_ask(http, op, &q, &answer, &http_status, err);
 	if (status != STOW_OK)
 		return status;
-	return source_parse_keys(answer.data, answer.len, "Token", s->url, ret, err);
+	return source_parse_keys(answer.data, answer.len, "Token", "the container's endpoint", ret,
+	                         err);
 }
 
 /* ---- instance metadata ---- */

@@ -123,6 +123,9 @@ static int explain(const struct source *s, const struct buf *answer, int status,
 {
 	cleanup_xml struct xml *x = xml_parse(buf_text(answer), answer->len);
 	const struct xml_node *e = x ? xml_root(x, "ErrorResponse") : NULL;
+	static const char *const passing[] = { "Throttling", "ThrottlingException",
+		                               "RequestLimitExceeded", "IDPCommunicationError" };
+	uint32_t flags = err ? err->flags : 0;
 	char code[64] = "", message[200] = "";
 
 	e = e ? xml_child(e, "Error") : NULL;
@@ -132,8 +135,15 @@ static int explain(const struct source *s, const struct buf *answer, int status,
 	}
 	if (!code[0])
 		return error_prefix(err, status, "role %s", s->role);
-	return error_set(err, status, WHERE, "role %s at %s: %s%s%s", s->role, s->url, code,
-	                 message[0] ? ": " : "", message);
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+		if (strcmp(code, passing[i]) == 0) {
+			status = STOW_EBUSY;
+			flags = STOW_ERROR_RETRYABLE;
+		}
+	error_set(err, status, WHERE, "role %s at %s: %s%s%s", s->role, s->url, code,
+	          message[0] ? ": " : "", message);
+	error_flag(err, flags);
+	return status;
 }
 
 static bool parse(const struct source *s, const struct buf *answer, struct keys **ret)

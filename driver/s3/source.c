@@ -14,6 +14,7 @@
 
 #include "common/buf.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/text.h"
 #include "driver/s3/address.h"
@@ -99,6 +100,28 @@ static const char *json_text(const json_t *object, const char *name)
 	return text && *text ? text : NULL;
 }
 
+/* With an offset from UTC, too, as some programs write it; -1 if it is no time. */
+static int64_t time_of(const char *text)
+{
+	char base[64];
+	size_t len = strlen(text);
+	int64_t hours, minutes, offset, time;
+
+	if (*text <= '9' && strcmp(text, "2262") > 0)
+		return 0; /* beyond what nanoseconds reach is never */
+	if (len < 6 || len >= sizeof(base) - 1 || (text[len - 6] != '+' && text[len - 6] != '-'))
+		return text_rfc3339(text);
+	if (text[len - 3] != ':' || !text_to_int64_n(text + len - 5, 2, &hours) ||
+	    !text_to_int64_n(text + len - 2, 2, &minutes))
+		return -1;
+	offset = (hours * 60 + minutes) * 60 * CLOCK_SECOND;
+	(void)text_format(base, sizeof(base), "%.*sZ", (int)len - 6, text);
+	time = text_rfc3339(base);
+	if (time < 0)
+		return -1;
+	return text[len - 6] == '+' ? time - offset : time + offset;
+}
+
 int source_parse_keys(const char *json, size_t len, const char *token_name, const char *where,
                       struct keys **ret, struct stow_error *err)
 {
@@ -106,9 +129,7 @@ int source_parse_keys(const char *json, size_t len, const char *token_name, cons
 	const char *access = json_text(root, "AccessKeyId");
 	const char *secret = json_text(root, "SecretAccessKey");
 	const char *until = json_text(root, "Expiration");
-	/* beyond what nanoseconds reach is never */
-	bool far = until && *until <= '9' && strcmp(until, "2262") > 0;
-	int64_t expires = until && !far ? text_rfc3339(until) : 0;
+	int64_t expires = until ? time_of(until) : 0;
 	int status = STOW_OK;
 
 	if (!access || !secret || expires < 0) {
@@ -138,8 +159,9 @@ bool source_set_sts(const struct source_settings *s, const char *region, struct 
 	if (own)
 		ok = text_copy(url, sizeof(url), own);
 	else if (region)
-		ok = text_format(url, sizeof(url), "https://sts%s.%s.%s/", s->fips ? "-fips" : "",
-		                 region, address_domain(region));
+		ok = text_format(url, sizeof(url), "https://sts%s.%s.%s/",
+		                 s->fips && !text_starts(region, "us-gov-") ? "-fips" : "", region,
+		                 address_domain(region));
 	else
 		ok = text_copy(url, sizeof(url), "https://sts.amazonaws.com/");
 	to->url = source_text(url, &ok);
@@ -237,6 +259,8 @@ static bool is_near(const char *url)
 		                             "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]" };
 	const char *host = url + strlen("http://");
 
+	if (strchr(url, '@'))
+		return false; /* what looks like the host might be a user's name */
 	if (text_starts(url, "https://"))
 		return true;
 	if (!text_starts(url, "http://"))
@@ -349,6 +373,12 @@ int source_find(const struct source_settings *s, struct source **ret, struct sto
 	                 "no keys: neither options accesskey and secretkey, nor "
 	                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, nor a web identity, nor a "
 	                 "profile \"default\" in ~/.aws, nor a container's endpoint");
+}
+
+bool source_sends(const struct source *s)
+{
+	return s->kind == SOURCE_ROLE || s->kind == SOURCE_WEB || s->kind == SOURCE_CONTAINER ||
+	       s->kind == SOURCE_INSTANCE;
 }
 
 bool source_renews(const struct source *s)

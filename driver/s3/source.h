@@ -54,6 +54,8 @@ struct source {
 /* STOW_EINVAL with a line where there is none, or half of one. */
 int source_find(const struct source_settings *, struct source **ret, struct stow_error *);
 void source_free(struct source *); /* takes NULL */
+/* Does it send requests? */
+bool source_sends(const struct source *);
 /* Can it give other keys than before? */
 bool source_renews(const struct source *);
 /* New keys; http may be NULL for those that send nothing. now_ns: since 1970. */

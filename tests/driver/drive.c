@@ -11,6 +11,7 @@
  *	write KEY BYTES PIECE           park KEY BYTES PIECE    resume KEY BYTES PIECE [newest]
  *	caps                            what this instance honours, each a cap=
  *	crowd KEY COUNT                 stat by so many threads at once; each status, and how often
+ *	probe                           what the driver finds the store to do, field by field
  *	metrics                         what the driver has counted so far
  *
  * Words are parted by one space, so that two hold an empty one; each is percent-encoded.  An
@@ -480,6 +481,28 @@ static void host_count(void *arg, const char *name, int64_t add)
 	mutex_unlock(&d->lock);
 }
 
+static int do_probe(struct drive *d)
+{
+	cleanup_free char *report = malloc(((size_t)64 << 10) + 1);
+	char *rest = report, *line;
+	size_t len = 0;
+	int r;
+
+	if (!d->driver->probe || !report)
+		return not_offered(d);
+	r = d->driver->probe(d->self, &d->op, report, (size_t)64 << 10, &len, &d->err);
+	if (r != STOW_OK)
+		return r;
+	report[len] = '\0';
+	while ((line = strsep(&rest, "\n")) && *line) {
+		const char *name = strsep(&line, "\t"), *value = strsep(&line, "\t");
+
+		if (value)
+			field(d, name, value);
+	}
+	return r;
+}
+
 static int do_metrics(struct drive *d)
 {
 	mutex_lock(&d->lock);
@@ -505,7 +528,8 @@ static const struct command {
 	{ "presign", 3, do_presign },   { "purge", 2, do_purge },
 	{ "check", 0, do_check },       { "clock", 1, do_clock },
 	{ "deadline", 1, do_deadline }, { "caps", 0, do_caps },
-	{ "crowd", 2, do_crowd },       { "metrics", 0, do_metrics },
+	{ "probe", 0, do_probe },       { "crowd", 2, do_crowd },
+	{ "metrics", 0, do_metrics },
 };
 
 static const struct command *find_command(struct drive *d, char *line)

@@ -16,7 +16,7 @@ from drive import Drive, pattern
 from fake_s3 import FakeS3, Profile
 
 MIB = 1 << 20
-ALL = ["create", "put_if_match", "copy_if_match", "get_if_match"]
+ALL = ["create", "put_if_match", "copy_if_match", "get_if_match", "remove_if_match"]
 
 
 def setup(profile=None, **options):
@@ -44,7 +44,8 @@ def writes_without_conditions_are_found():
     """The store takes the headers and passes them over."""
     fake, bucket, d = setup(Profile(conditions=False))
     d.must("check")
-    tap.equal(sorted(d.must("caps").all("cap")), ["copy_if_match", "get_if_match"])
+    tap.equal(sorted(d.must("caps").all("cap")),
+              ["copy_if_match", "get_if_match", "remove_if_match"])
     tap.ok("create-only writes" in d.log(), d.log())
     tap.equal(fake.objects(bucket), {})
 
@@ -55,7 +56,9 @@ def writes_without_conditions_are_found():
            get_if_match=("GetObject", 2, {"status": 200, "body": b"stowage probe"},
                          ["get_if_match"]),
            copy_if_match=("CopyObject", 1, {"status": 200, "body": b"<CopyObjectResult/>"},
-                          ["copy_if_match"]))
+                          ["copy_if_match"]),
+           remove_if_match=("DeleteObject", 1, {"status": 204, "body": b""},
+                            ["remove_if_match"]))
 def one_condition_is_lacking(operation, nth, fault, lacking):
     fake, _, d = setup()
     fake.fault(operation=operation, nth=nth, **fault)
@@ -66,14 +69,67 @@ def one_condition_is_lacking(operation, nth, fault, lacking):
 
 @tap.test
 def a_store_that_is_down_tells_nothing():
-    """What is not known is not held to be lacking, and asked for again."""
+    """What is not known is not offered, and asked for again."""
     fake, _, d = setup(maxretries=0)
     fake.fault(operation="PutObject", nth=2, times=1, status=503, code="SlowDown")
     d("check")
-    tap.equal(sorted(d.must("caps").all("cap")), sorted(ALL))
-    before = len(fake.calls("PutObject"))
+    tap.equal(d.must("caps").all("cap"), [])
     d.must("check")
-    tap.ok(len(fake.calls("PutObject")) > before, "probed again")
+    tap.equal(sorted(d.must("caps").all("cap")), sorted(ALL), "probed again")
+
+
+@tap.test
+def nothing_is_offered_before_the_probe():
+    fake, _, d = setup()
+    tap.equal(d.must("caps").all("cap"), [])
+    tap.equal(fake.calls(), [], "opening asks nothing")
+    fake, _, d = setup(serverprofile="aws")
+    tap.equal(sorted(d.must("caps").all("cap")), sorted(ALL))
+    d.must("check")
+    tap.equal([c.operation for c in fake.calls()], ["ListObjectsV2"], "a profile that is named")
+    _, _, d = setup(serverprofile="garage")
+    tap.equal(sorted(d.must("caps").all("cap")), ["copy_if_match", "get_if_match"])
+
+
+@tap.test
+def a_dozen_requests():
+    fake, bucket, d = setup()
+    d.must("check")
+    tap.ok(len(fake.calls()) <= 15, f"{len(fake.calls())} requests")
+    tap.equal((fake.objects(bucket), list(fake.bucket(bucket).uploads)), ({}, []))
+    report = d.must("probe")
+    tap.equal({name: report[name] for name in ("create", "remove-if-match", "part-copy", "list-v2",
+                                               "remove-many", "sha256", "region", "profile")},
+              {"create": "yes", "remove-if-match": "yes", "part-copy": "yes", "list-v2": "yes",
+               "remove-many": "yes", "sha256": "yes", "region": "us-east-1", "profile": "auto"})
+    tap.equal((fake.objects(bucket), list(fake.bucket(bucket).uploads)), ({}, []))
+
+
+@tap.cases(copies=(Profile(copies=False), ["copy", "part-copy"]),
+           version_1=(Profile(list_v2="ignored"), ["list-v2"]),
+           no_version_2=(Profile(list_v2="no"), ["list-v2"]),
+           singly=(Profile(remove_many=False), ["remove-many", "remove-many-if-match"]),
+           removals=(Profile(remove_conditions=False), ["remove-if-match",
+                                                        "remove-many-if-match"]))
+def what_is_lacking_is_reported(profile, lacking):
+    fake, bucket, d = setup(profile)
+    d.must("clock", -100)
+    report = d.must("probe")
+    tap.equal(sorted(name for name, value in report.fields if value == b"no"), sorted(lacking))
+    tap.ok(98 <= int(report["clock"]) <= 101, report["clock"])
+    tap.equal((fake.objects(bucket), list(fake.bucket(bucket).uploads)), ({}, []))
+    contract.on_fake(fake)
+
+
+@tap.test
+def no_rights_to_write():
+    fake, _, d = setup()
+    fake.fault(operation="PutObject", times=None, status=403, code="AccessDenied")
+    result = d("probe")
+    tap.equal(result.status, "EDENIED")
+    tap.ok("no object can be written" in result["message"], result["message"])
+    d.must("check")
+    tap.equal(d.must("caps").all("cap"), [])
 
 
 # ---- copies ----
@@ -211,7 +267,47 @@ def a_failed_part_leaves_what_was_parked():
     tap.ok(fake.objects(bucket)["k"] == pattern(40 * MIB), "bytes")
 
 
+@tap.test
+def parts_of_unknown_number():
+    """They grow where they may; where they must be of one size, there is an end, which is said
+    before the store says it."""
+    fake, bucket, d = setup(serverprofile="r2", chunksize="5M")
+    d.must("write", "k", 60 * MIB, 7 * MIB)
+    tap.equal(sorted({len(c.body) for c in fake.calls("UploadPart")}), [5 * MIB])
+    d = Drive(fake, bucket, serverprofile="plain", chunksize="5M", memory="20M")
+    fake.fault(operation="UploadPart", times=None, status=200, body=b"", headers={"ETag": '"e"'})
+    d.must("park", "far", 4995 * MIB, 4 * MIB)
+    result = d("write", "far", 5001 * MIB, MIB)
+    tap.equal(result.status, "ERANGE")
+    tap.ok("fits into 1000 parts" in result["message"], result["message"])
+
+
+@tap.test
+def copies_in_parts_of_one_size():
+    fake, bucket, d = setup(Profile(equal_parts=True), serverprofile="r2",
+                            multipartcopythresholdsize="8M", multipartcopychunksize="7M")
+    d.must("write", "k", 40 * MIB, MIB)
+    d.must("copy", "k", "k2")
+    tap.ok(fake.objects(bucket)["k2"] == pattern(40 * MIB), "bytes")
+    tap.ok(len(fake.calls("UploadPartCopy")) > 1, "by the store")
+
+
 # ---- listings ----
+
+@tap.cases(refused=("no",), ignored=("ignored",))
+def listings_of_version_1(how):
+    fake, bucket, d = setup(Profile(list_v2=how, page_size=7, space="%20"))
+    keys = sorted([f"a/{n:02}" for n in range(20)] + ["a b/c", "a+b", "a/05/x/1", "a/05/x/2"])
+    for key in keys:
+        fake.put(bucket, key, b"x")
+    tap.equal(d.must("list", "").all("key"), keys)
+    tap.equal(d.must("list", "a/", "a/07").all("key"), [k for k in keys if "a/07" < k < "a0"])
+    result = d.must("list", "a/", "", "folders")
+    tap.equal((result.all("folder"), len(result.all("key"))), (["a/05/"], 20))
+    tap.ok(not any("encoding-type" in c.target for c in fake.calls("ListObjects")), "plain keys")
+    before = len(fake.calls("ListObjectsV2"))
+    d.must("list", "none/")
+    tap.equal(len(fake.calls("ListObjectsV2")) - before, 0 if how == "no" else 1, "remembered")
 
 @tap.test
 def keys_that_were_not_asked_for():

@@ -108,21 +108,33 @@ class Operations:
         return answer
 
     def _DeleteObject(self, bucket, request):
+        if self.profile.remove_conditions and request.header("if-match") is not None and \
+                bucket.get(request.key).etag != request.header("if-match"):
+            raise Refused(412, "PreconditionFailed", "the object is another")
         bucket.remove(request.key)
         return Answer(204)
 
+    def _remove_one(self, bucket, key, etag):
+        """The element of the answer."""
+        stored = bucket.objects.get(key)
+        if etag is not None and self.profile.remove_conditions and stored and stored.etag != etag:
+            return element("Error", [element("Key", key), element("Code", "PreconditionFailed")])
+        bucket.remove(key)
+        return element("Deleted", [element("Key", key)])
+
     def _DeleteObjects(self, bucket, request):
+        if not self.profile.remove_many:
+            raise Refused(501, "NotImplemented", "removal of many is not offered")
         if self.profile.demand_md5 and request.header("content-md5") is None:
             raise Refused(400, "InvalidRequest", "Missing required header: Content-MD5")
         root = _xml(request.body, "Delete")
-        keys = [item.findtext("{*}Key", "").encode() for item in root.iterfind("{*}Object")]
-        if not 0 < len(keys) <= self.profile.delete_most:
-            raise Refused(400, "MalformedXML", f"{len(keys)} keys are too many or too few")
-        for key in keys:
-            bucket.remove(key)
+        items = [(item.findtext("{*}Key", "").encode(), item.findtext("{*}ETag"))
+                 for item in root.iterfind("{*}Object")]
+        if not 0 < len(items) <= self.profile.delete_most:
+            raise Refused(400, "MalformedXML", f"{len(items)} keys are too many or too few")
+        results = [self._remove_one(bucket, key, etag) for key, etag in items]
         quiet = root.findtext("{*}Quiet") == "true"
-        return answers.document("DeleteResult", [] if quiet else [
-            element("Deleted", [element("Key", key)]) for key in keys])
+        return answers.document("DeleteResult", [] if quiet else results)
 
     def _source(self, request):
         """The object that x-amz-copy-source names."""
@@ -203,6 +215,10 @@ class Operations:
                           "The continuation token provided is incorrect") from None
 
     def _ListObjectsV2(self, bucket, request):
+        if self.profile.list_v2 == "no":
+            raise Refused(501, "NotImplemented", "there is no version 2 of listings")
+        if self.profile.list_v2 == "ignored":
+            return self._ListObjects(bucket, request)
         given, most = request.arguments, self._most(request, "max-keys")
         token, after = given.get("continuation-token"), given.get("start-after", b"")
         if token is not None:

@@ -37,6 +37,9 @@ class Profile:
     dot_segments: str = "kept"      # "refused": keys with them are 400
     copies: bool = True             # False: CopyObject and UploadPartCopy are 501
     conditions: bool = True         # False: conditions on writes are passed over
+    remove_conditions: bool = True  # False: those on removals are
+    remove_many: bool = True        # False: DeleteObjects is 501
+    list_v2: str = "yes"            # "no": 501; "ignored": answered as version 1
 
 
 @dataclasses.dataclass

@@ -95,10 +95,11 @@ static const char *found(struct scene *s, const char *accesskey, const char *sec
 {
 	static char text[600];
 	struct source_settings from = settings(s, accesskey, secretkey, profile);
+	const struct http_client_options http = { .threads = 1, .max_connections = 1 };
 	struct credentials *credentials = NULL;
 	struct keys *keys = NULL;
 	struct stow_error e = { 0 };
-	int status = credentials_open(&from, NULL, NULL, &credentials, &e);
+	int status = credentials_open(&from, NULL, &http, NULL, &credentials, &e);
 
 	if (status == STOW_OK)
 		status = credentials_get(credentials, NULL, &keys, &e);
@@ -210,6 +211,13 @@ static void programs(void **state)
 		{ "printf '{\"AccessKeyId\":\"PA\",\"SecretAccessKey\":\"ps\",\"SessionToken\":"
 		  "\"pt\",\"Expiration\":\"2999-01-01T00:00:00Z\"}'",
 		  "PA ps pt" },
+		{ "printf '{\"AccessKeyId\":\"PA\",\"SecretAccessKey\":\"ps\",\"Expiration\":"
+		  "\"2199-01-01T00:00:00+02:00\"}'",
+		  "PA ps -" },
+		{ "(sleep 300 &) ; printf '{\"AccessKeyId\":\"PA\",\"SecretAccessKey\":\"ps\"}'",
+		  "PA ps -" },
+		{ "echo '{\"AccessKeyId\":\"P\\u0007A\",\"SecretAccessKey\":\"ps\"}'",
+		  "control character" },
 		{ "echo '{\"AccessKeyId\":\"hush\"}'", "credential_process gives no keys" },
 		{ "echo hush", "credential_process gives no keys" },
 		{ "true", "credential_process gives no keys" },
