@@ -64,7 +64,8 @@ REGISTRY_SRC := $(wildcard tests/registry/*.c)
 SCHEMA1_SRC  := $(wildcard tests/schema1/*.c)
 DRIVE_SRC    := $(wildcard tests/driver/drive.c)
 SIGNER_SRC   := $(wildcard tests/driver/signer.c)
-CONTRACT_SRC := $(filter-out $(DRIVE_SRC) $(SIGNER_SRC),$(wildcard tests/driver/*.c))
+STRESS_SRC   := $(wildcard tests/driver/stress*.c)
+CONTRACT_SRC := $(filter-out $(DRIVE_SRC) $(SIGNER_SRC) $(STRESS_SRC),$(wildcard tests/driver/*.c))
 BENCH_SRC    := $(wildcard bench/*.c)
 # one target a file ROOM-topic.c, and what runs them without a fuzzer
 FUZZ_SRC     := $(wildcard tests/fuzz/*-*.c)
@@ -87,6 +88,8 @@ SCHEMA1   := $(if $(SCHEMA1_SRC),$O/tests/schema1-vectors)
 DRIVE     := $(patsubst %.c,$O/%,$(DRIVE_SRC))
 # signs what a script asks for
 SIGNER    := $(patsubst %.c,$O/%,$(SIGNER_SRC))
+# keeps many workers on one instance
+STRESS    := $(if $(STRESS_SRC),$O/tests/driver/stress)
 BENCH     := $(patsubst %.c,$O/%,$(BENCH_SRC))
 # drivers that break the ABI, each in its way; missing.c makes one for each mandatory call
 BROKEN_SRC   := $(filter-out tests/abi/broken/missing.c,$(wildcard tests/abi/broken/*.c))
@@ -181,7 +184,7 @@ $(COMMON_A): $(call objs,$(COMMON_SRC)) $O/obj/sources
 
 -include $(patsubst %.c,$O/obj/%.d,$(COMMON_SRC) $(HTTPC_SRC) $(PLUGIN_SRC) $(HOST_SRC) \
 	$(DRIVER_SRC) $(UNIT_SRC) $(REGISTRY_SRC) $(CONTRACT_SRC) $(SCHEMA1_SRC) $(DRIVE_SRC) \
-	$(SIGNER_SRC) $(BENCH_SRC) $(FUZZ_SRC) $(REPLAY_SRC))
+	$(SIGNER_SRC) $(STRESS_SRC) $(BENCH_SRC) $(FUZZ_SRC) $(REPLAY_SRC))
 
 # ---- shared objects and the program ----
 
@@ -260,7 +263,9 @@ $(REGISTRY): $O/%: $O/obj/%.o $(COMMON_A) $(SO)
 		$(CMOCKA_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS)
 
 # what stands on the driver ABI alone
-$(CONTRACT): $(call objs,$(CONTRACT_SRC)) $(COMMON_A)
+$(CONTRACT): $(call objs,$(CONTRACT_SRC))
+$(STRESS): $(call objs,$(STRESS_SRC))
+$(CONTRACT) $(STRESS): $(COMMON_A)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(COMMON_A) -ldl \
 		$(CRYPTO_LIBS)
@@ -327,7 +332,7 @@ $(ABI_EXPOSED): tests/abi/exposed.c include/stowage/driver.h include/stowage/typ
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -shared $(ALL_LDFLAGS) $(ALL_CFLAGS) -g -o $@ $<
 
-tests: build $(UNIT) $(REGISTRY) $(CONTRACT) $(SCHEMA1) $(DRIVE) $(SIGNER) $(FUZZ) \
+tests: build $(UNIT) $(REGISTRY) $(CONTRACT) $(SCHEMA1) $(DRIVE) $(SIGNER) $(STRESS) $(FUZZ) \
 	$(BROKEN) $(ABI_DRIVERS) $(ABI_EXPOSED)
 fuzzers: $(FUZZ)
 bench: build $(BENCH)
