@@ -75,6 +75,10 @@ static int end(struct stress_worker *w, int r)
 		return STOW_EIO;
 	}
 	w->tally.statuses[-r]++;
+	if (r == STOW_EIO && !(w->err.flags & STOW_ERROR_RETRYABLE)) {
+		w->tally.final++;
+		text_copy(w->tally.final_message, sizeof(w->tally.final_message), w->err.message);
+	}
 	if (r != STOW_OK && (w->err.status != r || !w->err.message[0]))
 		stress_fault(w, NULL, "%s: %s without an error that says so",
 		             stress_verb_name(w->verb), stress_status(r));

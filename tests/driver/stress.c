@@ -217,6 +217,9 @@ static void add_tally(struct stress_tally *sum, const struct stress_tally *t)
 	sum->maybe += t->maybe;
 	sum->retried += t->retried;
 	sum->replaced += t->replaced;
+	sum->final += t->final;
+	if (t->final)
+		text_copy(sum->final_message, sizeof(sum->final_message), t->final_message);
 	if (t->latest_ns > sum->latest_ns)
 		sum->latest_ns = t->latest_ns;
 }
@@ -289,6 +292,8 @@ static void print_counts(const struct stress_tally *sum)
 	printf("# writes: may have happened %" PRIu64 ", needed another attempt %" PRIu64
 	       ", came while the key was read %" PRIu64 "\n",
 	       sum->maybe, sum->retried, sum->replaced);
+	printf("# EIO that no retry is said to help: %" PRIu64 "%s%s\n", sum->final,
+	       sum->final ? ", as " : "", sum->final_message);
 	printf("# the latest call came back %" PRId64 " ms behind its deadline\n",
 	       sum->latest_ns / CLOCK_MILLISECOND);
 }

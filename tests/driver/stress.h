@@ -63,7 +63,9 @@ struct stress_tally {
 	uint64_t calls[STRESS_VERBS], statuses[STRESS_STATUSES];
 	uint64_t written, compared; /* bytes */
 	uint64_t maybe, retried, replaced;
-	int64_t latest_ns; /* behind its deadline, of all calls */
+	uint64_t final;          /* EIO without STOW_ERROR_RETRYABLE */
+	char final_message[200]; /* of the last one */
+	int64_t latest_ns;       /* behind its deadline, of all calls */
 };
 
 struct stress {
