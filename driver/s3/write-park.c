@@ -16,6 +16,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "driver/s3/adopt.h"
 #include "driver/s3/describe.h"
 #include "driver/s3/park.h"
 #include "driver/s3/probe.h"
@@ -273,8 +274,9 @@ static int resume(struct writer *w, const struct stow_op *op, struct record *rec
 	return r == STOW_OK ? read_sum(w, op, rec, err) : r;
 }
 
-int writer_resume(struct writer *w, const struct stow_op *op, const struct stow_put *put,
-                  int64_t *ret_offset, struct stow_error *err)
+/* From the record, if there is one. */
+static int resume_recorded(struct writer *w, const struct stow_op *op, const struct stow_put *put,
+                           struct stow_error *err)
 {
 	struct record rec = { .left = 0 };
 	struct stow_stat st = { .size = 0 };
@@ -282,13 +284,14 @@ int writer_resume(struct writer *w, const struct stow_op *op, const struct stow_
 	cleanup_free char *record = NULL;
 	int r = STOW_OK;
 
-	w->keep = true; /* until it is known to be whole, what is there is not taken away */
 	if (put->parked)
 		r = park_state_check(put->parked, put->parked_len, w->key, nonce, err);
 	if (r == STOW_OK)
 		r = park_key(w->s3, w->key, &record, err);
 	if (r == STOW_OK)
 		r = s3_read_any(w->s3, op, record, NULL, 0, -1, &rec.reader, &st, err);
+	if (r == STOW_ENOTFOUND)
+		w->unrecorded = true;
 	if (r == STOW_OK) {
 		rec.left = st.size;
 		hash_init(&rec.sum, HASH_SHA256);
@@ -297,10 +300,46 @@ int writer_resume(struct writer *w, const struct stow_op *op, const struct stow_
 	s3_read_close(rec.reader);
 	if (r != STOW_OK)
 		return r;
-	w->keep = false;
-	w->recorded = w->resumed = true;
+	w->recorded = true;
 	w->recorded_upload = w->upload.id != NULL;
 	memcpy(w->record_etag, st.etag, sizeof(w->record_etag));
+	return STOW_OK;
+}
+
+/* What left no record.  Bytes that are in parts already cannot be hashed any more. */
+static int resume_unrecorded(struct writer *w, const struct stow_op *op, struct stow_error *err)
+{
+	int r = adopt_upload(w, op, err);
+
+	if (r == STOW_OK && w->length >= 0 && w->taken > w->length)
+		return error_set(err, STOW_ECORRUPT, "s3.write",
+		                 "bucket %s, key %s%s: %" PRId64 " bytes are there, %" PRId64
+		                 " announced",
+		                 w->s3->o.bucket, w->s3->root, w->key, w->taken, w->length);
+	if (r == STOW_OK && w->hashed && w->taken > 0)
+		return error_set(err, STOW_ENOTSUP, "s3.write",
+		                 "bucket %s, key %s%s: a SHA-256 announced for a write that began "
+		                 "without one",
+		                 w->s3->o.bucket, w->s3->root, w->key);
+	return r;
+}
+
+int writer_resume(struct writer *w, const struct stow_op *op, const struct stow_put *put,
+                  int64_t *ret_offset, struct stow_error *err)
+{
+	struct stow_error e = { 0 };
+	int r;
+
+	w->keep = true; /* until it is known to be whole, what is there is not taken away */
+	r = resume_recorded(w, op, put, &e);
+	if (r == STOW_ENOTFOUND && w->unrecorded && !put->parked)
+		r = resume_unrecorded(w, op, err);
+	else if (r != STOW_OK)
+		return error_copy(err, &e);
+	if (r != STOW_OK)
+		return r;
+	w->keep = false;
+	w->resumed = true;
 	*ret_offset = w->taken;
 	return STOW_OK;
 }

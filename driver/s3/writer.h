@@ -43,6 +43,8 @@ struct writer {
 	size_t recorded_parts;
 	bool recorded_upload; /* the record names the upload, or may */
 	char record_etag[80];
+	bool unrecorded;  /* there was no record to go on from */
+	bool last_part;   /* the last part is too small for another to follow */
 	bool upload_gone; /* the store does not know the upload */
 	bool keep;        /* write_close leaves the upload alone */
 };

@@ -4,6 +4,7 @@
 probe finds, what is done without it, and what is refused with a line that says why."""
 
 import os
+import re
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -210,6 +211,90 @@ def a_part_is_never_written_twice():
     numbers = [call.target.partition("partNumber=")[2].partition("&")[0]
                for call in fake.calls("UploadPart")]
     tap.equal(len(numbers), len(set(numbers)))
+
+
+# ---- uploads that left no record ----
+
+class Hollow:
+    """Bytes of which only the length matters."""
+
+    def __init__(self, size):
+        self._size = size
+
+    def __len__(self):
+        return self._size
+
+
+def begun(fake, bucket, sizes, key=b"k", body=pattern):
+    """An upload as another program leaves it."""
+    upload = fake.bucket(bucket).begin(key, fake.now(), "a/b")
+    at, data = 0, body(sum(sizes)) if body is pattern else None
+    for number, size in enumerate(sizes, 1):
+        part = data[at:at + size] if data is not None else b"x"
+        fake.bucket(bucket).put_part(upload, number, part, fake.now())
+        if data is None:
+            upload.parts[number].body = Hollow(size)
+        at += size
+    return upload
+
+
+@tap.cases(all_=("all",), exact=("exact",))
+def uploads_of_others_are_gone_on_with(kind):
+    fake, bucket, d = setup(Profile(uploads_listed=kind))
+    fake.put(bucket, "k2", b"")
+    begun(fake, bucket, [5 * MIB], b"k2")
+    begun(fake, bucket, [5 * MIB, 6 * MIB])
+    tap.equal(d.must("resume", "k", 25 * MIB, MIB, "newest")["offset"], str(11 * MIB))
+    tap.ok(fake.objects(bucket)["k"] == pattern(25 * MIB), "bytes")
+    tap.equal([u.key for u in fake.bucket(bucket).uploads.values()], [b"k2"])
+    tap.equal(d("resume", "absent", MIB, MIB, "newest").status, "ENOTFOUND")
+
+
+@tap.test
+def a_small_last_part_is_the_last():
+    fake, bucket, d = setup()
+    begun(fake, bucket, [5 * MIB, MIB])
+    result = d("resume", "k", 8 * MIB, MIB, "newest")
+    tap.equal(result.status, "ENOTSUP")
+    tap.equal(len(fake.bucket(bucket).uploads), 1, "it is left as it was")
+    tap.equal(d.must("resume", "k", 6 * MIB, MIB, "newest")["offset"], str(6 * MIB))
+    tap.ok(fake.objects(bucket)["k"] == pattern(6 * MIB), "bytes")
+
+
+@tap.test
+def parts_after_a_hole_do_not_count():
+    fake, bucket, d = setup()
+    upload = begun(fake, bucket, [5 * MIB, 5 * MIB, 5 * MIB, 5 * MIB])
+    del upload.parts[3]
+    tap.equal(d.must("resume", "k", 22 * MIB, MIB, "newest")["offset"], str(10 * MIB))
+    tap.ok(fake.objects(bucket)["k"] == pattern(22 * MIB), "bytes")
+
+
+@tap.cases(few=(1001,), many=(2500,))
+def very_many_parts(count):
+    """Pages of 1,000; each is named at the end, in order."""
+    fake, bucket, d = setup()
+    upload = begun(fake, bucket, [5 * MIB] * count, body=None)
+    fake.fault(operation="CompleteMultipartUpload", status=200, body=b"<CompleteMultipartUpload"
+               b"Result><ETag>e</ETag></CompleteMultipartUploadResult>")
+    size = 5 * MIB * count
+    tap.equal(d.must("resume", "k", size + MIB, MIB, "newest")["offset"], str(size))
+    tap.equal(len(fake.calls("ListParts")), -(-count // 1000))
+    complete, = fake.calls("CompleteMultipartUpload")
+    numbers = [int(n) for n in re.findall(rb"<PartNumber>(\d+)<", complete.body)]
+    tap.equal(numbers, list(range(1, count + 2)))
+    tap.equal(len(upload.parts[count + 1].body), MIB)
+
+
+@tap.test
+def lists_of_parts_that_do_not_go_on():
+    fake, bucket, d = setup(Profile(page_size=2), maxretries=0)
+    begun(fake, bucket, [5 * MIB] * 5)
+    fake.fault(operation="ListParts", nth=2, times=None, edit=lambda a: setattr(
+        a, "body", re.sub(rb"<NextPartNumberMarker>\d+", b"<NextPartNumberMarker>2", a.body)))
+    result = d("resume", "k", 30 * MIB, MIB, "newest")
+    tap.equal(result.status, "EIO")
+    tap.ok("does not go on" in result["message"], result["message"])
 
 
 # ---- parked writes whose record or upload is in trouble ----
