@@ -31,7 +31,8 @@ static int accept_uploads(struct call *c, struct stow_error *err)
 		return r;
 	root = xml_root(x, "ListMultipartUploadsResult");
 	for (const struct xml_node *n = xml_child(root, "Upload"); n; n = xml_next(n, "Upload")) {
-		int64_t begun = xml_text(n, "Initiated", text, sizeof(text)) ? text_rfc3339(text) : 0;
+		int64_t begun = xml_text(n, "Initiated", text, sizeof(text)) ? text_rfc3339(text)
+		                                                             : 0;
 
 		if (!xml_text(n, "Key", key, sizeof(key)) || strcmp(key, s->key) != 0 ||
 		    !xml_text(n, "UploadId", id, sizeof(id)) || !id[0])

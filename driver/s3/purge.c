@@ -6,6 +6,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/log.h"
 #include "common/text.h"
 #include "driver/s3/park.h"
 
@@ -154,6 +155,14 @@ static int purge(struct s3 *s3, const struct stow_op *op, struct page *p, uint64
 			p->before_ns = p->age_ns > 0 ? clock_host_now(s3->host) - p->age_ns
 			                             : INT64_MAX;
 			look_at_records(s3, op, p, count, NULL);
+		}
+		if (r == STOW_ENOTSUP) {
+			log_line(s3->host, STOW_LOG_WARNING, "s3",
+			         "bucket %s: the store does not list unfinished uploads, so that "
+			         "those without a record stay until a rule of the bucket's ends "
+			         "them",
+			         s3->o.bucket);
+			return STOW_OK;
 		}
 		if (r == STOW_OK)
 			r = look_at_records(s3, op, p, count, err);

@@ -60,10 +60,11 @@ static int64_t room_left(const struct writer *w)
 int writer_room(struct writer *w, int64_t len, struct stow_error *err)
 {
 	if (len > 0 && w->last_part)
-		return error_set(err, STOW_ENOTSUP, "s3.write",
-		                 "bucket %s, key %s%s: the upload that was gone on with ends with a "
-		                 "part under 5 MiB, after which there can be none",
-		                 w->s3->o.bucket, w->s3->root, w->key);
+		return error_set(
+			err, STOW_ENOTSUP, "s3.write",
+			"bucket %s, key %s%s: the upload that was gone on with ends with a "
+			"part under 5 MiB, after which there can be none",
+			w->s3->o.bucket, w->s3->root, w->key);
 	if (w->length >= 0 && len > w->length - w->taken)
 		return error_set(err, STOW_ECORRUPT, "s3.write",
 		                 "bucket %s, key %s%s: more than the %" PRId64 " bytes announced",

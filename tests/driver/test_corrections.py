@@ -277,6 +277,35 @@ def a_kept_connection_that_is_dead():
     tap.equal(d.log(), "", "silent")
 
 
+# ---- what is counted ----
+
+@tap.test
+def metrics():
+    fake, bucket, d = setup()
+    d.must("put", "k", "four")
+    d.must("get", "k")
+    d("get", "absent")
+    d.must("write", "big", 12 * MIB, MIB)
+    d.must("read", "big", 0, -1)
+    fake.fault(operation="DeleteObject", status=503, code="SlowDown")
+    d.must("remove", "k")
+    d.must("list", "")
+    d.must("remove_many", "big", "k")
+    counted = {name: int(value) for name, value in d.must("metrics").fields}
+    requests = {name: n for name, n in counted.items() if name.startswith("s3.requests.")}
+    tap.equal(requests, {
+        "s3.requests.PutObject.200": 1, "s3.requests.GetObject.200": 2,
+        "s3.requests.GetObject.404": 1, "s3.requests.CreateMultipartUpload.200": 1,
+        "s3.requests.UploadPart.200": 2, "s3.requests.CompleteMultipartUpload.200": 1,
+        "s3.requests.DeleteObject.503": 1, "s3.requests.DeleteObject.204": 1,
+        "s3.requests.ListObjectsV2.200": 1, "s3.requests.DeleteObjects.200": 1})
+    tap.equal((counted["s3.retries"], counted["s3.throttles"]), (1, 1))
+    tap.ok(counted["s3.bytes.sent"] >= 12 * MIB + 4, f"{counted}")
+    tap.ok(counted["s3.bytes.received"] >= 12 * MIB + 4, f"{counted}")
+    tap.ok(1 <= counted["s3.connections"] <= 4, f"{counted}")
+    tap.ok(counted["s3.nanoseconds.UploadPart"] > 0, f"{counted}")
+
+
 # ---- Content-MD5 ----
 
 @tap.cases(auto=("auto",), on=("on",), off=("off",))

@@ -168,7 +168,7 @@ def etags_are_opaque(kind):
 
 # ---- multipart uploads ----
 
-@tap.cases(exact=("exact",), never=("never",), stale=("stale",))
+@tap.cases(exact=("exact",), never=("never",), stale=("stale",), refused=("refused",))
 def uploads_that_are_not_listed(kind):
     """Going on needs no listing of uploads, and neither has the purge of what was parked."""
     fake, bucket, d = setup(Profile(uploads_listed=kind))
@@ -180,6 +180,7 @@ def uploads_that_are_not_listed(kind):
     d.must("purge", "", 0)
     tap.equal(list(fake.bucket(bucket).uploads), [])
     tap.equal(list(fake.objects(bucket)), ["k"])
+    tap.equal("does not list unfinished uploads" in d.log(), kind == "refused")
 
 
 @tap.test

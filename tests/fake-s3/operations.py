@@ -320,6 +320,8 @@ class Operations:
         return answers.document("ListPartsResult", children)
 
     def _ListMultipartUploads(self, bucket, request):
+        if self.profile.uploads_listed == "refused":
+            raise Refused(501, "NotImplemented", "uploads are not listed")
         given, most = request.arguments, self._most(request, "max-uploads")
         after = (given.get("key-marker", b""),
                  given.get("upload-id-marker", b"").decode("latin-1"))

@@ -25,7 +25,8 @@ class Profile:
     parts_max: int = 10000
     equal_parts: bool = False       # all parts but the last are of one size
     first_part_wins: bool = False   # a part number written again keeps its first bytes
-    uploads_listed: str = "all"     # "exact": for one whole key; "never"; "stale": as they were
+    uploads_listed: str = "all"     # "refused": 501; "exact": for one whole key; "never"; "stale":
+                                    # as they were
                                     # when freeze_uploads() was called
     start_after_ancestor: bool = True  # False: nothing is listed after an ancestor of the prefix
     refuse_checksums: bool = False  # x-amz-checksum-* and their kin are refused

@@ -214,7 +214,8 @@ static void programs(void **state)
 		{ "printf '{\"AccessKeyId\":\"PA\",\"SecretAccessKey\":\"ps\",\"Expiration\":"
 		  "\"2199-01-01T00:00:00+02:00\"}'",
 		  "PA ps -" },
-		{ "(sleep 300 &) ; printf '{\"AccessKeyId\":\"PA\",\"SecretAccessKey\":\"ps\"}'",
+		{ "(sleep 20 2>/dev/null &) ; printf "
+		  "'{\"AccessKeyId\":\"PA\",\"SecretAccessKey\":\"ps\"}'",
 		  "PA ps -" },
 		{ "echo '{\"AccessKeyId\":\"P\\u0007A\",\"SecretAccessKey\":\"ps\"}'",
 		  "control character" },
