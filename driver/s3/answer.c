@@ -157,10 +157,14 @@ static uint32_t retry_after_ms(struct call *c)
 	char text[40];
 	int64_t n;
 
-	if (!http_request_header(c->http, "Retry-After", text, sizeof(text)) ||
-	    !text_to_int64(text, &n) || n > 3600)
+	if (!http_request_header(c->http, "Retry-After", text, sizeof(text)))
 		return 0;
-	return (uint32_t)n * 1000;
+	if (!text_to_int64(text, &n)) { /* the other form: a date (RFC 9110 §10.2.3) */
+		n = text_http_date(text);
+		if (n >= 0)
+			n -= s3_now(c->s3) / CLOCK_SECOND;
+	}
+	return n > 0 && n <= 3600 ? (uint32_t)n * 1000 : 0;
 }
 
 /* Words for an operator where the code alone does not tell what to do. */
