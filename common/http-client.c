@@ -377,8 +377,11 @@ static bool set_transport(CURL *h, const struct http_client *c)
 		SET(CURLOPT_SSL_VERIFYPEER, 0L);
 		SET(CURLOPT_SSL_VERIFYHOST, 0L);
 	}
-	if (c->ca_file)
+	if (c->ca_file) {
 		SET(CURLOPT_CAINFO, c->ca_file);
+		if (!o->ca_beside)
+			SET(CURLOPT_CAPATH, NULL);
+	}
 #undef SET
 	return bad == CURLE_OK;
 }

@@ -26,7 +26,7 @@ static const struct {
 	{ "r2", READS | WRITES | (REST & ~ABILITY_UNEVEN_PARTS), 10000 },
 	{ "garage", READS | REST, 10000 },
 	{ "seaweedfs", READS | WRITES | REST, 10000 },
-	{ "gcs", REST & ~(ABILITY_PART_COPY | ABILITY_UNEVEN_PARTS), 10000 },
+	{ "gcs", REST & ~ABILITY_PART_COPY, 10000 },
 	{ "scaleway", READS | WRITES | REST, 1000 },
 	{ "storj", READS | (REST & ~ABILITY_PART_COPY), 10000 },
 	{ "plain", 0, 1000 },

@@ -46,7 +46,8 @@ static const struct stow_option options[] = {
 	  "name of the bucket; it must exist" },
 	{ "secure", STOW_OPTION_BOOL, 0, "yes", "https where regionendpoint names no scheme" },
 	{ "skipverify", STOW_OPTION_BOOL, 0, "no", "take any TLS certificate" },
-	{ "cafile", STOW_OPTION_STRING, 0, NULL, "PEM file of trusted authorities" },
+	{ "cafile", STOW_OPTION_STRING, 0, NULL,
+	  "PEM file of the trusted authorities, in place of the system's" },
 	{ "rootdirectory", STOW_OPTION_STRING, 0, NULL, "prefix of all keys" },
 	{ "chunksize", STOW_OPTION_SIZE, 0, "8M", "size of an upload's parts, 5M to 5G" },
 	{ "multipartcopychunksize", STOW_OPTION_SIZE, 0, "32M",
@@ -366,6 +367,7 @@ static int set_http(struct s3 *s3, struct stow_error *err)
 	r = http_client_open(&http, &s3->http, err);
 	/* what is said of the store's certificate is not said of the service of keys */
 	of_keys.skip_verify = false;
+	of_keys.ca_beside = true;
 	if (r == STOW_OK)
 		r = credentials_open(&settings, s3->host, &of_keys, &s3->skew_ns, &s3->credentials,
 		                     err);

@@ -99,6 +99,8 @@ static int purge_one(struct s3 *s3, const struct stow_op *op, const struct stow_
 	if (strlen(record) <= sizeof(PARK_FOLDER) - 1)
 		return STOW_OK;
 	key = record + sizeof(PARK_FOLDER) - 1;
+	if (park_is_hidden(key)) /* a probe that was cut off has left it */
+		return mtime_ns > before_ns ? STOW_OK : park_remove(s3, op, key, err);
 	/* the time is that of what was read: the write may have been parked anew since the list */
 	r = read_start(s3, op, record, key, &p, &mtime_ns, err);
 	if (r != STOW_OK)
@@ -115,19 +117,13 @@ static int purge_one(struct s3 *s3, const struct stow_op *op, const struct stow_
 	return r;
 }
 
-int park_purge(struct s3 *s3, const struct stow_op *op, const char *prefix, int64_t before_ns,
-               struct buf *ids, uint64_t *count, struct stow_error *err)
+static int purge_below(struct s3 *s3, const struct stow_op *op, const char *below,
+                       int64_t before_ns, struct buf *ids, uint64_t *count, struct stow_error *err)
 {
-	cleanup_free char *below = NULL;
 	struct stow_entry entry;
 	void *list = NULL;
-	int r = park_key(s3, prefix, &below, NULL);
+	int r = s3_list_any(s3, op, below, NULL, 0, &list, err);
 
-	if (r == STOW_EINVAL)
-		return STOW_OK; /* no key that long can be parked */
-	if (r != STOW_OK)
-		return error_nomem(err, "s3.purge");
-	r = s3_list_any(s3, op, below, NULL, 0, &list, err);
 	if (r != STOW_OK)
 		return r;
 	while ((r = s3_list_next(list, op, &entry, err)) == STOW_OK) {
@@ -137,4 +133,20 @@ int park_purge(struct s3 *s3, const struct stow_op *op, const char *prefix, int6
 	}
 	s3_list_close(list);
 	return r == STOW_ENOTFOUND ? STOW_OK : r;
+}
+
+int park_purge(struct s3 *s3, const struct stow_op *op, const char *prefix, int64_t before_ns,
+               struct buf *ids, uint64_t *count, struct stow_error *err)
+{
+	cleanup_free char *below = NULL;
+	int r = park_key(s3, prefix, &below, NULL);
+
+	if (r == STOW_EINVAL)
+		return STOW_OK; /* no key that long can be parked */
+	if (r != STOW_OK)
+		return error_nomem(err, "s3.purge");
+	r = purge_below(s3, op, below, before_ns, ids, count, err);
+	if (r == STOW_OK && prefix[0])
+		r = purge_below(s3, op, PARK_PROBES, before_ns, ids, count, err);
+	return r;
 }

@@ -5,7 +5,7 @@
  * Parts of an open multipart upload cannot be read back, and a part below 5 MiB can be the last
  * one only.  So the tail that does not fill a part is kept, with the upload's id and the ETags of
  * its parts, as an object of its own under PARK_FOLDER: one a key, so that going on costs one
- * request and needs neither ListParts nor a listing of uploads.
+ * request and needs neither ListParts nor a listing of uploads (adopt.h is for what has none).
  *
  * It promises that a record is taken only whole, as it was written, for that key.  It must not
  * know when a write is parked, nor send parts.
@@ -18,6 +18,8 @@
 #include "driver/s3/multipart.h"
 
 #define PARK_FOLDER ".stowage-tmp/" /* below the root; never listed, no key of a caller's */
+/* What the probe writes: no record has such a name, since no key of a caller's begins so. */
+#define PARK_PROBES PARK_FOLDER PARK_FOLDER
 #define PARK_NONCE 16
 #define PARK_STATE 52            /* octets of the state that write_park gives */
 #define PARK_HEAD_MAX (4u << 20) /* 10,000 ETags of 80 octets, escaped, fit */

@@ -22,7 +22,7 @@
 struct probe {
 	struct s3 *s3;
 	const struct stow_op *op;
-	char key[sizeof(PARK_FOLDER) + 32], copy[sizeof(PARK_FOLDER) + 32];
+	char key[sizeof(PARK_PROBES) + 32], copy[sizeof(PARK_PROBES) + 32];
 	char etag[80]; /* of what was written first */
 	uint32_t can, cannot;
 	int64_t ahead_ns; /* the store's clock, of ours */
@@ -217,7 +217,10 @@ static void try_part_copy(struct probe *p)
 	if (is_fine(http) || http == 501 || http == 405 || http == 400)
 		found(p, ABILITY_PART_COPY, job.call.status == STOW_OK && job.etag[0]);
 	call_done(&job.call);
-	(void)multipart_abort(p->s3, p->op, p->copy, upload.id, NULL, NULL);
+	if (multipart_abort(p->s3, p->op, p->copy, upload.id, NULL, &e) != STOW_OK)
+		log_line(p->s3->host, STOW_LOG_WARNING, "s3",
+		         "an upload that the probe has begun stays until it is purged: %s",
+		         e.message);
 	multipart_done(&upload);
 }
 
@@ -297,7 +300,10 @@ static void take_away(struct probe *p, const struct stow_op *op, const char *key
 	cleanup_call struct call c = { 0 };
 
 	describe_remove(&c, p->s3, key, NULL);
-	(void)call_run(&c, op, NULL);
+	if (call_run(&c, op, &c.error) != STOW_OK && c.status != STOW_ENOTFOUND)
+		log_line(p->s3->host, STOW_LOG_WARNING, "s3",
+		         "what the probe has written stays until it is purged: %s",
+		         c.error.message);
 }
 
 static void clean_up(struct probe *p)
@@ -326,8 +332,8 @@ static bool run(struct probe *p)
 	if (!hash_random(nonce, sizeof(nonce)))
 		return false;
 	text_hex(hex, nonce, sizeof(nonce));
-	text_format(p->key, sizeof(p->key), PARK_FOLDER "probe-%s", hex);
-	text_format(p->copy, sizeof(p->copy), PARK_FOLDER "probe-%sc", hex);
+	text_format(p->key, sizeof(p->key), PARK_PROBES "probe-%s", hex);
+	text_format(p->copy, sizeof(p->copy), PARK_PROBES "probe-%sc", hex);
 	if (!begin(p)) {
 		if (p->why.flags & STOW_ERROR_MAYBE)
 			clean_up(p);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Finds out what the store can do, by some fourteen requests on objects of its own under
- * PARK_FOLDER, which it takes away.
+ * PARK_PROBES, which it takes away.
  *
  * It promises that what could not be tried, for want of rights or of an answer, stays as not known.
  * It must not know who asks for what.

@@ -56,7 +56,9 @@ static int take_uploads(struct page *p, const struct xml_node *root)
 				continue;
 		}
 		begun = text_rfc3339(text);
-		if (!text_starts(key, p->prefix) || begun < 0 || begun > p->before_ns)
+		if (!(text_starts(key, p->prefix) ||
+		      (strlen(key) > p->root && text_starts(key + p->root, PARK_PROBES))) ||
+		    begun < 0 || begun > p->before_ns)
 			continue;
 		buf_add(&p->found, key + p->root, strlen(key + p->root) + 1);
 		buf_add(&p->found, id, strlen(id) + 1);
