@@ -129,15 +129,6 @@ static void install_locked(struct credentials *c, struct keys *keys, int64_t now
 		c->renew_ns = keys->expires_ns - (life / 4 < AHEAD ? life / 4 : AHEAD);
 }
 
-/* What goes into a header must be one line. */
-static bool is_plain(const char *text)
-{
-	for (; text && *text; text++)
-		if ((unsigned char)*text < ' ' || (unsigned char)*text == 0x7f)
-			return false;
-	return true;
-}
-
 /* What is wrong with the source is never a fact about an object. */
 static int as_refusal(int status, struct stow_error *e)
 {
@@ -164,10 +155,6 @@ static int fetch(const struct credentials *c, const struct stow_op *op, int64_t 
 		return as_refusal(status, e);
 	if (keys->expires_ns && keys->expires_ns <= now)
 		status = error_set(e, STOW_EDENIED, WHERE, "the keys that came have expired");
-	else if (!is_plain(keys->accesskey) || !is_plain(keys->sessiontoken))
-		status = error_set(e, STOW_EINVAL, WHERE,
-		                   "there is a control character in an access key or a session "
-		                   "token");
 	if (status != STOW_OK)
 		keys_unref(keys);
 	else

@@ -386,8 +386,8 @@ bool source_renews(const struct source *s)
 	return s->kind != SOURCE_GIVEN;
 }
 
-int source_fetch(const struct source *s, struct http_client *http, const struct stow_op *op,
-                 int64_t now_ns, struct keys **ret, struct stow_error *err)
+static int ask(const struct source *s, struct http_client *http, const struct stow_op *op,
+               int64_t now_ns, struct keys **ret, struct stow_error *err)
 {
 	switch (s->kind) {
 	case SOURCE_GIVEN:
@@ -406,4 +406,31 @@ int source_fetch(const struct source *s, struct http_client *http, const struct 
 		return source_ask_instance(s, http, op, ret, err);
 	}
 	return error_set(err, STOW_EINVAL, WHERE, "no source of keys");
+}
+
+/* What goes into a header must be one line. */
+static bool is_plain(const char *text)
+{
+	for (; text && *text; text++)
+		if ((unsigned char)*text < ' ' || (unsigned char)*text == 0x7f)
+			return false;
+	return true;
+}
+
+int source_fetch(const struct source *s, struct http_client *http, const struct stow_op *op,
+                 int64_t now_ns, struct keys **ret, struct stow_error *err)
+{
+	struct keys *keys = NULL;
+	int status = ask(s, http, op, now_ns, &keys, err);
+
+	if (status != STOW_OK)
+		return status;
+	if (!is_plain(keys->accesskey) || !is_plain(keys->sessiontoken)) {
+		keys_unref(keys);
+		return error_set(err, STOW_EINVAL, WHERE,
+		                 "there is a control character in an access key or a session "
+		                 "token");
+	}
+	*ret = keys;
+	return STOW_OK;
 }

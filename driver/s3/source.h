@@ -58,7 +58,7 @@ void source_free(struct source *); /* takes NULL */
 bool source_sends(const struct source *);
 /* Can it give other keys than before? */
 bool source_renews(const struct source *);
-/* New keys; http may be NULL for those that send nothing. now_ns: since 1970. */
+/* New keys, fit for a header; http may be NULL for those that send nothing. now_ns: since 1970. */
 int source_fetch(const struct source *, struct http_client *http, const struct stow_op *,
                  int64_t now_ns, struct keys **ret, struct stow_error *);
 
