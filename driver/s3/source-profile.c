@@ -189,7 +189,7 @@ static int take_role(struct search *s, const struct profile_file *file)
 	struct source *found = source_new(web ? SOURCE_WEB : SOURCE_ROLE);
 	cleanup_free char *region = value(file, s->name, "region", &ok);
 	cleanup_free char *seconds = value(file, s->name, "duration_seconds", &ok);
-	int status = STOW_OK;
+	int status;
 
 	if (!found || !ok) {
 		source_free(found);
@@ -201,15 +201,15 @@ static int take_role(struct search *s, const struct profile_file *file)
 	found->token_file = value(file, s->name, "web_identity_token_file", &ok);
 	if (!found->session)
 		found->session = source_text("stowage", &ok);
-	if (!source_set_sts(s->settings, region, found) || !ok)
-		status = error_nomem(s->err, WHERE);
-	else if (!found->role)
+	status = ok ? source_set_sts(s->settings, region, found, s->err)
+	            : error_nomem(s->err, WHERE);
+	if (status == STOW_OK && !found->role)
 		status = error_set(s->err, STOW_EINVAL, WHERE, "profile %s has no role_arn",
 		                   s->name);
-	else if (seconds && !text_to_int64(seconds, &found->seconds))
+	else if (status == STOW_OK && seconds && !text_to_int64(seconds, &found->seconds))
 		status = error_set(s->err, STOW_EINVAL, WHERE,
 		                   "profile %s: duration_seconds must be a number", s->name);
-	else if (!web)
+	else if (status == STOW_OK && !web)
 		status = find_base(s, file, &found->base);
 	if (status != STOW_OK) {
 		source_free(found);

@@ -17,7 +17,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/text.h"
-#include "driver/s3/address.h"
+#include "driver/s3/place.h"
 
 #define WHERE "s3.credentials"
 #define CONTAINER_HOST "http://169.254.170.2"
@@ -146,27 +146,32 @@ int source_parse_keys(const char *json, size_t len, const char *token_name, cons
 	return status;
 }
 
-bool source_set_sts(const struct source_settings *s, const char *region, struct source *to)
+int source_set_sts(const struct source_settings *s, const char *region, struct source *to,
+                   struct stow_error *err)
 {
 	const char *own = source_variable(s, "AWS_ENDPOINT_URL_STS");
 	char url[200];
-	bool ok = true;
+	bool ok = true, fits;
 
 	if (!region)
 		region = source_variable(s, "AWS_REGION");
 	if (!region && s->region && strcmp(s->region, "auto") != 0)
 		region = s->region;
+	if (region && !place_is_region(region))
+		return error_set(err, STOW_EINVAL, WHERE, "\"%s\" is no region's name", region);
 	if (own)
-		ok = text_copy(url, sizeof(url), own);
+		fits = text_copy(url, sizeof(url), own);
 	else if (region)
-		ok = text_format(url, sizeof(url), "https://sts%s.%s.%s/",
-		                 s->fips && !text_starts(region, "us-gov-") ? "-fips" : "", region,
-		                 address_domain(region));
+		fits = text_format(url, sizeof(url), "https://sts%s.%s.%s/",
+		                   s->fips && !text_starts(region, "us-gov-") ? "-fips" : "",
+		                   region, address_domain(region));
 	else
-		ok = text_copy(url, sizeof(url), "https://sts.amazonaws.com/");
+		fits = text_copy(url, sizeof(url), "https://sts.amazonaws.com/");
+	if (!fits)
+		return error_set(err, STOW_EINVAL, WHERE, "the URL of STS is too long");
 	to->url = source_text(url, &ok);
 	to->region = source_text(region ? region : "us-east-1", &ok);
-	return ok;
+	return ok ? STOW_OK : error_nomem(err, WHERE);
 }
 
 /* ---- options and environment ---- */
@@ -227,6 +232,7 @@ static int of_web_identity(const struct source_settings *s, struct source **ret,
 	const char *role = source_variable(s, "AWS_ROLE_ARN");
 	const char *session = source_variable(s, "AWS_ROLE_SESSION_NAME");
 	struct source *web;
+	int status = STOW_OK;
 	bool ok;
 
 	/* a role alone is for profiles */
@@ -240,11 +246,13 @@ static int of_web_identity(const struct source_settings *s, struct source **ret,
 		web->token_file = source_text(file, &ok);
 		web->role = source_text(role, &ok);
 		web->session = source_text(session ? session : "stowage", &ok);
-		ok = source_set_sts(s, NULL, web) && ok;
+		status = source_set_sts(s, NULL, web, err);
 	}
-	if (!ok) {
+	if (status == STOW_OK && !ok)
+		status = error_nomem(err, WHERE);
+	if (status != STOW_OK) {
 		source_free(web);
-		return error_nomem(err, WHERE);
+		return status;
 	}
 	*ret = web;
 	return STOW_OK;

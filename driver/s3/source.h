@@ -93,6 +93,7 @@ int source_read_token(const char *path, struct buf *ret, struct stow_error *);
 /* The variable's value; NULL where it is unset or "". */
 const char *source_variable(const struct source_settings *, const char *name);
 /* Where STS is, and what region it is signed for. */
-bool source_set_sts(const struct source_settings *, const char *region, struct source *);
+int source_set_sts(const struct source_settings *, const char *region, struct source *,
+                   struct stow_error *);
 
 #endif
