@@ -70,6 +70,8 @@ BENCH_SRC    := $(wildcard bench/*.c)
 # one target a file ROOM-topic.c, and what runs them without a fuzzer
 FUZZ_SRC     := $(wildcard tests/fuzz/*-*.c)
 REPLAY_SRC   := tests/fuzz/replay.c
+# what targets of the S3 driver have below it
+STORE_SRC    := tests/fuzz/store.c
 
 objs = $(patsubst %.c,$O/obj/%.o,$(1))
 
@@ -184,7 +186,7 @@ $(COMMON_A): $(call objs,$(COMMON_SRC)) $O/obj/sources
 
 -include $(patsubst %.c,$O/obj/%.d,$(COMMON_SRC) $(HTTPC_SRC) $(PLUGIN_SRC) $(HOST_SRC) \
 	$(DRIVER_SRC) $(UNIT_SRC) $(REGISTRY_SRC) $(CONTRACT_SRC) $(SCHEMA1_SRC) $(DRIVE_SRC) \
-	$(SIGNER_SRC) $(STRESS_SRC) $(BENCH_SRC) $(FUZZ_SRC) $(REPLAY_SRC))
+	$(SIGNER_SRC) $(STRESS_SRC) $(BENCH_SRC) $(FUZZ_SRC) $(REPLAY_SRC) $(STORE_SRC))
 
 # ---- shared objects and the program ----
 
@@ -289,7 +291,7 @@ FUZZ_ROOMS_serve  := serve plugin
 FUZZ_ROOMS_s3     := s3
 FUZZ_OBJ_plugin   := $(PLUGIN_OBJ)
 FUZZ_OBJ_serve    := $(filter-out $O/obj/host/cli/main.o,$(HOST_OBJ))
-FUZZ_OBJ_s3       := $(filter-out $(HTTPC_OBJ),$(DRIVER_OBJ_s3))
+FUZZ_OBJ_s3       := $(filter-out $(HTTPC_OBJ),$(DRIVER_OBJ_s3)) $(call objs,$(STORE_SRC))
 FUZZ_LIBS          = $(LIBS_plugin) $(XML_LIBS) $(CRYPTO_LIBS)
 FUZZER            ?=
 FUZZ_MAIN         := $(if $(FUZZER),-fsanitize=fuzzer,$(call objs,$(REPLAY_SRC)))

@@ -17,6 +17,8 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+/* How many beginnings of this input replay.c runs at most: of a target for which that is slow. */
+size_t fuzz_beginnings(const uint8_t *data, size_t len) __attribute__((weak));
 
 #define REQUIRE(what)                                                                              \
 	do {                                                                                       \
@@ -47,6 +49,16 @@ static inline char *fuzz_line(char **p)
 		*end++ = '\0';
 	*p = end ? end : line + strlen(line);
 	return line;
+}
+
+/* The next word of the line at *p, cut at its end; *p moves behind it. "" where there is no more. */
+static inline char *fuzz_word(char **p)
+{
+	char *word = *p + strspn(*p, " "), *end = word + strcspn(word, " ");
+
+	*p = *end ? end + 1 : end;
+	*end = '\0';
+	return word;
 }
 
 /* Is it what may stand in a line of a log? */

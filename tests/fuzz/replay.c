@@ -45,7 +45,7 @@ static bool replay(const char *path)
 	}
 	if (ok) {
 		run(data, len);
-		step = len / CUT_MAX + 1;
+		step = len / (fuzz_beginnings ? fuzz_beginnings(data, len) : CUT_MAX) + 1;
 		for (size_t cut = 0; cut < len; cut += step)
 			run(data, cut);
 	}
