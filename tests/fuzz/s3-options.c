@@ -111,10 +111,12 @@ static void check_address(const struct address *a)
 }
 
 /* Never to other people, and never from TLS to none. */
-static void check_redirect(const struct place *from, const struct place *to, const char *path)
+static void check_redirect(const struct place *from, const struct place *to, const char *bucket,
+                           const char *path)
 {
 	const char *a = from->address.host, *b = to->address.host;
 	size_t a_len = name_len(a), b_len = name_len(b), n = same_end(a, a_len, b, b_len);
+	size_t before = from->address.in_host ? strlen(bucket) + 1 : 0;
 
 	check_address(&to->address);
 	REQUIRE(to->address.tls || !from->address.tls);
@@ -124,8 +126,8 @@ static void check_redirect(const struct place *from, const struct place *to, con
 	if (n == a_len && n == b_len)
 		return;
 	REQUIRE(!is_number(a, a_len) && !is_number(b, b_len));
-	/* one below a host without a domain is still that host's */
-	REQUIRE(is_owned(a + a_len - n, n) || n == a_len);
+	/* one below a host without a domain is still that host's, with or without a bucket */
+	REQUIRE(is_owned(a + a_len - n, n) || n >= a_len - before);
 }
 
 static void check_places(void)
@@ -157,7 +159,7 @@ static void check_places(void)
 	check_address(&from->address);
 	if (given.location) {
 		if (place_redirect(from, given.location, &to, &path, &err) == STOW_OK)
-			check_redirect(from, to, path);
+			check_redirect(from, to, o.bucket, path);
 		else
 			REQUIRE(!to && !path && fuzz_is_line(err.message));
 	}
