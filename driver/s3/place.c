@@ -68,7 +68,10 @@ static bool is_below(const char *host, const char *domain, size_t len)
 
 	if (n < len || strncasecmp(host + n - len, domain, len) != 0)
 		return false;
-	return n == len || (host[n - len - 1] == '.' && strspn(domain, "0123456789.:[") < len);
+	if (n == len)
+		return true;
+	/* below an address, or in brackets, there are no names */
+	return host[0] != '[' && host[n - len - 1] == '.' && strspn(domain, "0123456789.:[") < len;
 }
 
 /* Keys are only ever shown to whom the operator has named: the same host, one below it, or another
