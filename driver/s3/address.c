@@ -117,7 +117,7 @@ static int own(const struct address_options *o, char host[HOST_MAX], char path[P
 	slash = strchr(given, '/');
 	len = slash ? (size_t)(slash - given) : strlen(given);
 	if (!text_format(host, HOST_MAX, "%.*s", (int)len, given) || !address_is_host(host) ||
-	    !text_copy(path, PATH_MAX_LEN, slash ? slash : ""))
+	    host[0] == ':' || !text_copy(path, PATH_MAX_LEN, slash ? slash : ""))
 		return bad("regionendpoint", must, err);
 	len = strlen(path);
 	while (len && path[len - 1] == '/')

@@ -136,6 +136,7 @@ static void refused(void **state)
 		{ { .bucket = "b", .endpoint = "h", .fips = true }, "regionendpoint" },
 		{ { .bucket = "b", .endpoint = "" }, "regionendpoint" },
 		{ { .bucket = "b", .endpoint = "http://" }, "regionendpoint" },
+		{ { .bucket = "b", .endpoint = ":80" }, "regionendpoint" },
 		{ { .bucket = "b", .endpoint = "ftp://h" }, "regionendpoint" },
 		{ { .bucket = "b", .endpoint = "http://a@h" }, "regionendpoint" },
 		{ { .bucket = "b", .endpoint = "http://h/a b" }, "regionendpoint" },
