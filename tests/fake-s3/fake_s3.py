@@ -236,6 +236,8 @@ class FakeS3:
         try:
             sigv4.check(request, self.credentials, self.region, self.now())
             fault = call.fault = self.script.take(name, call.key)
+            if fault and fault.forget:
+                call.body = b""
             answer = self._work(name, request, fault)
         except Refused as e:
             call.code, call.message = e.code, e.message
@@ -249,6 +251,8 @@ class FakeS3:
             answer.set_header(header, value)
         call.status, call.sent = answer.status, len(answer.body)
         self.script.note(call)
+        if fault and fault.pieces:
+            return _send_pieces(connection, answer, fault.pieces(answer.body))
         return _send(connection, answer, request.method, fault.cut if fault else None)
 
     def _work(self, name, request, fault):
@@ -278,17 +282,29 @@ def _text(key):
     return key.decode("utf-8", "surrogateescape")
 
 
+def _head(answer):
+    lines = [f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, 'Other')}",
+             *(f"{name}: {value}" for name, value in answer.headers), "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
 def _send(connection, answer, method, cut=None):
     """False where the connection is to be closed."""
     body = b"" if method == "HEAD" else answer.body
     length = len(answer.body) if answer.length is None else answer.length
-    lines = [f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, 'Other')}"]
     if answer.status != 204 and "content-length" not in (n.lower() for n, _ in answer.headers):
-        lines.append(f"Content-Length: {length}")
-    lines += [f"{name}: {value}" for name, value in answer.headers]
-    connection.sendall("\r\n".join(lines + ["", ""]).encode("latin-1") +
-                       (body if cut is None else body[:cut]))
+        answer.set_header("Content-Length", str(length))
+    connection.sendall(_head(answer) + (body if cut is None else body[:cut]))
     return cut is None and method is not None
+
+
+def _send_pieces(connection, answer, pieces):
+    answer.set_header("Transfer-Encoding", "chunked")
+    connection.sendall(_head(answer))
+    for seconds, piece in [*pieces, (0, b"")]:
+        time.sleep(seconds)
+        connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+    return True
 
 
 def main():

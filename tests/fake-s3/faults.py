@@ -23,14 +23,17 @@ class Fault:
     edit     a function that changes the answer (its status, headers, body) as it likes
     headers  {name: value} added or replaced; None takes one away
     cut      the connection is closed after so many bytes of the body
+    pieces   a function of the body: [(seconds, bytes)], each a chunk that is sent after so long
+    forget   the log keeps no body of the request
     """
 
     def __init__(self, operation="*", key="*", nth=1, times=1, delay=0.0, work=None, close=False,
                  status=None, code=None, message="as the test wants it", body=None, edit=None,
-                 headers=None, cut=None):
+                 headers=None, cut=None, pieces=None, forget=False):
         self.operation, self.key, self.nth, self.times = operation, key, nth, times
         self.delay, self.close, self.status, self.code = delay, close, status, code
         self.message, self.body, self.edit, self.cut = message, body, edit, cut
+        self.pieces, self.forget = pieces, forget
         self.headers = headers or {}
         self.answers = status is not None or code is not None or body is not None
         self.work = work if work is not None else not (self.answers or close)

@@ -9,6 +9,7 @@ import hmac
 import http.client
 import os
 import sys
+import time
 import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -296,6 +297,14 @@ def faults():
     tap.ok("k2" not in store.objects("b"), "and nothing was copied")
     store.fault(operation="ListObjectsV2", body=b"<what")
     tap.equal(c.request("GET", "/b", {"list-type": "2"})[::2], (200, b"<what"))
+    store.fault(operation="GetObject", pieces=lambda body: [(0, b" "), (0.1, body), (0, b"end")])
+    began = time.monotonic()
+    status, headers, body = c.request("GET", "/b/k")
+    tap.equal((status, headers.get("Content-Length"), body), (200, None, b" 12345end"))
+    tap.ok(time.monotonic() - began >= 0.1, "it took its time")
+    store.fault(operation="PutObject", forget=True)
+    c.put("b", "k3", b"12345")
+    tap.equal((store.calls()[-1].body, store.objects("b")["k3"]), (b"", b"12345"))
 
 
 # ---- the store ----
