@@ -355,7 +355,6 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 static bool set_transport(CURL *h, const struct http_client *c)
 {
 	const struct http_client_options *o = &c->options;
-	long stall = (long)((o->stall_timeout_ns + CLOCK_SECOND - 1) / CLOCK_SECOND);
 	CURLcode bad = CURLE_OK;
 
 #define SET(option, value) HTTP_REQUEST_SET(h, bad, option, value)
@@ -370,8 +369,6 @@ static bool set_transport(CURL *h, const struct http_client *c)
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_MAXAGE_CONN, IDLE_SECONDS);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(o->connect_timeout_ns / CLOCK_MILLISECOND));
-	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-	SET(CURLOPT_LOW_SPEED_TIME, stall);
 	SET(CURLOPT_USERAGENT, c->user_agent);
 	if (o->skip_verify) {
 		SET(CURLOPT_SSL_VERIFYPEER, 0L);
@@ -400,6 +397,7 @@ int http_request_start(struct http_client *c, struct http_waiter *w, const struc
 		http_request_unref(r);
 		return error_nomem(err, "http.start");
 	}
+	r->stall_ns = c->options.stall_timeout_ns;
 	e = r->engine = &c->engines[atomic_fetch_add(&c->turn, 1) % c->n];
 	http_request_ref(r); /* the engine's */
 	mutex_lock(&e->lock);

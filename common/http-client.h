@@ -26,10 +26,10 @@ struct http_client_options {
 	unsigned threads;           /* 1 or more */
 	unsigned max_connections;   /* over all threads; more requests wait their turn */
 	int64_t connect_timeout_ns; /* name, TCP and TLS together */
-	int64_t stall_timeout_ns;   /* gives up when no byte moved for so long; whole seconds */
-	const char *ca_file;        /* PEM; NULL is the system's */
-	bool ca_beside;             /* it comes beside the system's, not in their place */
-	bool skip_verify;           /* takes any certificate */
+	int64_t stall_timeout_ns; /* gives up when no byte moved for so long, by a second; 0: never */
+	const char *ca_file;      /* PEM; NULL is the system's */
+	bool ca_beside;           /* it comes beside the system's, not in their place */
+	bool skip_verify;         /* takes any certificate */
 	const char *user_agent;
 };
 

@@ -7,6 +7,8 @@
  */
 #include "common/http-request.h"
 
+#include <inttypes.h>
+
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/http-head.h"
@@ -179,6 +181,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 	struct http_request *r = arg;
 	size_t len = size * n;
 
+	r->moved_at = clock_monotonic();
 	mutex_lock(&r->waiter->lock);
 	if (r->detached)
 		r->refusal = STOW_ECANCELED;
@@ -188,6 +191,34 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 		len = size * n + 1;
 	mutex_unlock(&r->waiter->lock);
 	return len;
+}
+
+/*
+ * At least once a second.  curl's own watch over low speeds takes a few bytes now and then, as of a
+ * store that says by blanks that it is still at work, for none.
+ */
+static int on_progress(void *arg, curl_off_t total_in, curl_off_t in, curl_off_t total_out,
+                       curl_off_t out)
+{
+	struct http_request *r = arg;
+	int64_t now = clock_monotonic();
+	curl_off_t began = 0;
+
+	(void)total_in;
+	(void)total_out;
+	/* until it is connected another limit holds; and a pause is the caller's */
+	if (curl_easy_getinfo(r->easy, CURLINFO_PRETRANSFER_TIME_T, &began) != CURLE_OK ||
+	    began == 0 || r->held_since || in + out != r->moved) {
+		r->moved = in + out;
+		r->moved_at = now;
+	}
+	if (r->stall_ns <= 0 || now - r->moved_at < r->stall_ns)
+		return 0;
+	mutex_lock(&r->waiter->lock);
+	if (!r->refusal)
+		r->refusal = STOW_ETIMEOUT;
+	mutex_unlock(&r->waiter->lock);
+	return 1;
 }
 
 /* ---- its beginning ---- */
@@ -206,6 +237,9 @@ static bool set_exchange(CURL *h, struct http_request *r, const struct http_exch
 	SET(CURLOPT_HEADERDATA, (void *)r);
 	SET(CURLOPT_WRITEFUNCTION, on_write);
 	SET(CURLOPT_WRITEDATA, (void *)r);
+	SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+	SET(CURLOPT_XFERINFODATA, (void *)r);
+	SET(CURLOPT_NOPROGRESS, 0L);
 	if (r->is_head) {
 		SET(CURLOPT_NOBODY, 1L);
 	} else if (put || post) {
@@ -456,6 +490,12 @@ int http_request_result(struct http_request *r, struct stow_error *err)
 	if (refusal == STOW_ERANGE)
 		return error_set(err, STOW_ERANGE, "http", "the answer is longer than %zu bytes",
 		                 r->answer_cap);
+	if (refusal == STOW_ETIMEOUT) {
+		error_set(err, STOW_ETIMEOUT, "http", "no byte moved for %" PRId64 " ms",
+		          r->stall_ns / CLOCK_MILLISECOND);
+		error_flag(err, STOW_ERROR_RETRYABLE);
+		return STOW_ETIMEOUT;
+	}
 	if (refusal == STOW_EBUSY) {
 		error_set(err, STOW_EBUSY, "http", "given up after a long pause");
 		error_flag(err, STOW_ERROR_RETRYABLE);

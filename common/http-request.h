@@ -34,6 +34,9 @@ struct http_request {
 	/* the engine's thread's own */
 	char failure[CURL_ERROR_SIZE]; /* curl's own words; the caller's to read when done */
 	int64_t held_since;            /* it paused then (CLOCK_MONOTONIC); 0: it runs */
+	int64_t stall_ns;              /* given up when no byte moved for so long */
+	int64_t moved_at;              /* when one did last */
+	curl_off_t moved;              /* how many there were by then, both ways */
 
 	/* under the engine's lock */
 	int place;
