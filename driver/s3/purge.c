@@ -21,6 +21,9 @@ struct page {
 	struct buf parked; /* id NUL ...: uploads that park records name */
 	bool looked;       /* at the records */
 	char key_marker[MARKER_MAX], id_marker[MARKER_MAX];
+	/* one of the markers from before: pages that go in a circle come by it again */
+	char key_before[MARKER_MAX], id_before[MARKER_MAX];
+	unsigned since, until; /* pages since it was noted, and when the next is */
 	bool more;
 };
 
@@ -66,12 +69,26 @@ static int take_uploads(struct page *p, const struct xml_node *root)
 	return buf_status(&p->found);
 }
 
+/* No order is taken for granted; the farther it goes the farther apart are the markers kept. */
+static bool in_circles(struct page *p)
+{
+	if (strcmp(p->key_marker, p->key_before) == 0 && strcmp(p->id_marker, p->id_before) == 0)
+		return true;
+	if (++p->since >= p->until) {
+		memcpy(p->key_before, p->key_marker, sizeof(p->key_before));
+		memcpy(p->id_before, p->id_marker, sizeof(p->id_before));
+		p->until = p->since * 2;
+		p->since = 0;
+	}
+	return false;
+}
+
 static int accept_uploads(struct call *c, struct stow_error *err)
 {
 	struct page *p = c->arg;
 	cleanup_xml struct xml *x = NULL;
 	const struct xml_node *root;
-	char text[16], key[MARKER_MAX], id[MARKER_MAX];
+	char text[16];
 	int r = answer_xml(c, "ListMultipartUploadsResult", &x, err);
 
 	if (r != STOW_OK)
@@ -86,13 +103,11 @@ static int accept_uploads(struct call *c, struct stow_error *err)
 	p->more = xml_text(root, "IsTruncated", text, sizeof(text)) && strcmp(text, "true") == 0;
 	if (!p->more)
 		return STOW_OK;
-	xml_text(root, "NextKeyMarker", key, sizeof(key));
-	xml_text(root, "NextUploadIdMarker", id, sizeof(id));
-	if (!key[0] || (strcmp(key, p->key_marker) == 0 && strcmp(id, p->id_marker) == 0))
+	xml_text(root, "NextKeyMarker", p->key_marker, sizeof(p->key_marker));
+	xml_text(root, "NextUploadIdMarker", p->id_marker, sizeof(p->id_marker));
+	if (!p->key_marker[0] || in_circles(p))
 		return error_set(err, STOW_EIO, c->where,
 		                 "bucket %s: the list of uploads does not go on", c->s3->o.bucket);
-	memcpy(p->key_marker, key, sizeof(key));
-	memcpy(p->id_marker, id, sizeof(id));
 	return STOW_OK;
 }
 
