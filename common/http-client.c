@@ -23,7 +23,9 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/hash.h"
+#include "common/http-proxy.h"
 #include "common/http-request.h"
+#include "common/text.h"
 #include "common/thread.h"
 
 #define IDLE_SECONDS 15L /* servers close idle connections after 20 s and more */
@@ -52,6 +54,7 @@ struct http_client {
 	atomic_uint turn;
 	struct http_client_options options;
 	char *ca_file, *user_agent;
+	char *http_proxy, *no_proxy; /* of the environment, where curl would not look or heed it */
 	struct http_engine engines[];
 };
 
@@ -278,6 +281,31 @@ static int engine_open(struct http_engine *e, struct http_client *c, unsigned co
 	return STOW_OK;
 }
 
+/* NULL where it is empty, too. */
+static const char *variable(const char *name)
+{
+	const char *value = secure_getenv(name);
+
+	return value && value[0] ? value : NULL;
+}
+
+/*
+ * As the environment is when the client is opened.  HTTP_PROXY is a header of the request where a
+ * program is a CGI script: there it is left alone, as curl does everywhere.
+ */
+static bool take_proxies(struct http_client *c)
+{
+	const char *none = variable("no_proxy"), *http = variable("HTTP_PROXY");
+
+	if (!none)
+		none = variable("NO_PROXY");
+	if (variable("http_proxy") || variable("REQUEST_METHOD"))
+		http = NULL;
+	c->no_proxy = none ? strdup(none) : NULL;
+	c->http_proxy = http ? strdup(http) : NULL;
+	return (c->no_proxy || !none) && (c->http_proxy || !http);
+}
+
 int http_client_open(const struct http_client_options *o, struct http_client **ret,
                      struct stow_error *err)
 {
@@ -297,7 +325,7 @@ int http_client_open(const struct http_client_options *o, struct http_client **r
 	c->n = threads;
 	c->ca_file = o->ca_file ? strdup(o->ca_file) : NULL;
 	c->user_agent = strdup(o->user_agent ? o->user_agent : "stowage");
-	if ((o->ca_file && !c->ca_file) || !c->user_agent) {
+	if ((o->ca_file && !c->ca_file) || !c->user_agent || !take_proxies(c)) {
 		r = error_nomem(err, "http.open");
 		goto fail;
 	}
@@ -338,6 +366,8 @@ void http_client_close(struct http_client *c)
 		engine_close(&c->engines[i]);
 	free(c->ca_file);
 	free(c->user_agent);
+	free(c->http_proxy);
+	free(c->no_proxy);
 	free(c);
 }
 
@@ -350,6 +380,38 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 	if (purpose != CURLSOCKTYPE_IPCXN)
 		return CURL_SOCKET_BAD;
 	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+/* Does NO_PROXY name the URL's host? */
+static bool is_excepted(const struct http_client *c, const char *url)
+{
+	CURLU *u = curl_url();
+	char *host = NULL, *port = NULL, *name;
+	int64_t number = 0;
+	bool found = false;
+
+	if (c->no_proxy && u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+	    text_to_int64(port, &number)) {
+		name = host + (host[0] == '[');
+		name[strcspn(name, "]")] = '\0';
+		found = http_proxy_excepts(c->no_proxy, name, (unsigned)number);
+	}
+	curl_free(host);
+	curl_free(port);
+	curl_url_cleanup(u);
+	return found;
+}
+
+static bool set_proxy(CURL *h, const struct http_client *c, const char *url)
+{
+	CURLcode bad = CURLE_OK;
+
+	if (c->http_proxy && text_starts(url, "http:"))
+		HTTP_REQUEST_SET(h, bad, CURLOPT_PROXY, c->http_proxy);
+	HTTP_REQUEST_SET(h, bad, CURLOPT_NOPROXY, is_excepted(c, url) ? "*" : "");
+	return bad == CURLE_OK;
 }
 
 static bool set_transport(CURL *h, const struct http_client *c)
@@ -394,7 +456,7 @@ int http_request_start(struct http_client *c, struct http_waiter *w, const struc
 		return error_set(err, STOW_EINVAL, "http.start",
 		                 "the store was opened before fork: open it in this process");
 	r = http_request_new(w, x);
-	if (!r || !set_transport(r->easy, c)) {
+	if (!r || !set_transport(r->easy, c) || !(x->direct || set_proxy(r->easy, c, x->url))) {
 		http_request_unref(r);
 		return error_nomem(err, "http.start");
 	}
