@@ -32,16 +32,18 @@ bool address_is_host(const char *s)
 
 bool address_is_loopback(const char *host)
 {
-	static const char *const names[] = { "localhost", "127.0.0.1", "[::1]" };
+	static const char name[] = "localhost";
+	const size_t name_len = sizeof(name) - 1;
+	size_t len = strcspn(host, ":");
+	const char *tail = host + (len < name_len ? 0 : len - name_len);
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		size_t len = strlen(names[i]);
-
-		if (strncasecmp(host, names[i], len) == 0 &&
-		    (host[len] == '\0' || host[len] == ':'))
-			return true;
-	}
-	return false;
+	if (text_starts(host, "[::1]"))
+		return host[5] == '\0' || host[5] == ':';
+	if (text_starts(host, "127."))
+		return strspn(host, "0123456789.") == len;
+	/* a bucket may stand before it */
+	return len >= name_len && strncasecmp(tail, name, name_len) == 0 &&
+	       (len == name_len || tail[-1] == '.');
 }
 
 const char *address_domain(const char *region)

@@ -24,6 +24,10 @@ static void amazon(void **state)
 		  "https://images.s3.eu-west-1.amazonaws.com", "" },
 		{ "eu-west-1", "images", ADDRESS_PATH, false, false, false,
 		  "https://s3.eu-west-1.amazonaws.com", "/images" },
+		{ "us-east-1", "images", ADDRESS_AUTO, false, false, false,
+		  "https://images.s3.us-east-1.amazonaws.com", "" },
+		{ "af-south-1", "images", ADDRESS_AUTO, false, false, false,
+		  "https://images.s3.af-south-1.amazonaws.com", "" },
 		/* no certificate is for two labels before the host */
 		{ "eu-west-1", "my.images", ADDRESS_AUTO, false, false, false,
 		  "https://s3.eu-west-1.amazonaws.com", "/my.images" },
@@ -167,12 +171,34 @@ static void refused(void **state)
 	}
 }
 
+static void loopback(void **state)
+{
+	static const char *const yes[] = {
+		"localhost", "LocalHost:9000", "127.0.0.1",           "127.0.0.1:9000", "127.9.8.7",
+		"[::1]",     "[::1]:9000",     "images.localhost:80", "a.b.localhost"
+	};
+	static const char *const no[] = {
+		"",          "host", "mylocalhost", "localhost.test", "127.test",    "127.0.0.1.x",
+		"128.0.0.1", "[::1", "[::1]x",      "[::2]",          "localhost-2", ":localhost",
+		"10.0.0.127"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(yes); i++)
+		if (!address_is_loopback(yes[i]))
+			fail_msg("%s is not", yes[i]);
+	for (size_t i = 0; i < LENGTH(no); i++)
+		if (address_is_loopback(no[i]))
+			fail_msg("%s is", no[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(amazon),
 		cmocka_unit_test(endpoints),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(loopback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
