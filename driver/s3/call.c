@@ -378,10 +378,17 @@ static int describe_transport(struct call *c, const struct stow_error *e)
 	return e->status;
 }
 
-/* A connection that was kept for long may be dead: that is no failure of the store's. */
+/*
+ * A connection that was kept for long may be dead: that is no failure of the store's.  Or its last
+ * bytes are a 400 to a client that sends nothing any more, which reads like an answer; of a HEAD it
+ * has no words that would tell.
+ */
 static bool was_stale(struct call *c)
 {
-	if (c->fresh || !http_request_stale(c->http))
+	bool early = http_request_status(c->http) == 400 && answer_is_bare(c) &&
+	             http_request_connects(c->http) == 0;
+
+	if (c->fresh || !(early || http_request_stale(c->http)))
 		return false;
 	c->fresh = true;
 	return true;
