@@ -10,7 +10,9 @@
  *	read KEY OFFSET LENGTH          clock SECONDS           deadline MILLISECONDS
  *	write KEY BYTES PIECE           park KEY BYTES PIECE    resume KEY BYTES PIECE [newest]
  *	caps                            what this instance honours, each a cap=
- *	crowd KEY COUNT                 stat by so many threads at once; each status, and how often
+ *	crowd KEY COUNT                 stat by so many threads at once; each status
+ *	gets KEY COUNT TIMES            the same of get, by each so often
+ *	writers KEY COUNT BYTES PIECE   so many writers at once, of KEY0, KEY1, ...
  *	probe                           what the driver finds the store to do, field by field
  *	metrics                         what the driver has counted so far
  *
@@ -271,7 +273,8 @@ static int do_read(struct drive *d)
 	return r;
 }
 
-static int write_pattern(struct drive *d, void *writer, int64_t from, int64_t to, int64_t step)
+static int write_pattern(struct drive *d, void *writer, int64_t from, int64_t to, int64_t step,
+                         struct stow_error *err)
 {
 	cleanup_free uint8_t *data = malloc((size_t)step + 1);
 	int r = STOW_OK;
@@ -283,7 +286,7 @@ static int write_pattern(struct drive *d, void *writer, int64_t from, int64_t to
 
 		for (size_t i = 0; i < len; i++)
 			data[i] = (uint8_t)((uint64_t)(from + (int64_t)i) % PATTERN);
-		r = d->driver->write(writer, &d->op, data, len, &d->err);
+		r = d->driver->write(writer, &d->op, data, len, err);
 		from += (int64_t)len;
 	}
 	return r;
@@ -299,7 +302,7 @@ static int write_key(struct drive *d, const struct stow_put *put, bool park)
 
 	if (r != STOW_OK)
 		return r;
-	r = write_pattern(d, writer, offset, count(d, 1), count(d, 2));
+	r = write_pattern(d, writer, offset, count(d, 1), count(d, 2), &d->err);
 	if (r == STOW_OK && park)
 		r = d->driver->write_park(writer, &d->op, d->parked, sizeof(d->parked),
 		                          &d->parked_len, &d->err);
@@ -431,7 +434,8 @@ static int do_caps(struct drive *d)
 
 struct crowd {
 	struct drive *d;
-	const char *key;
+	int (*run)(struct crowd *);
+	size_t number;
 	int status;
 	pthread_t thread;
 };
@@ -439,22 +443,18 @@ struct crowd {
 static void *crowd_run(void *arg)
 {
 	struct crowd *c = arg;
-	struct stow_op op = { .size = sizeof(op),
-		              .deadline_ns = c->d->op.deadline_ns,
-		              .requests = &c->d->requests };
-	struct stow_stat st;
 
-	c->status = c->d->driver->stat(c->d->self, &op, c->key, &st, NULL);
+	c->status = c->run(c);
 	return NULL;
 }
 
-static int do_crowd(struct drive *d)
+static int crowd_do(struct drive *d, int (*run)(struct crowd *))
 {
 	size_t n = (size_t)count(d, 1), started = 0;
 	cleanup_free struct crowd *crowd = calloc(CROWD_MOST, sizeof(*crowd));
 
 	for (; crowd && started < n && started < CROWD_MOST; started++) {
-		crowd[started] = (struct crowd){ .d = d, .key = word(d, 0) };
+		crowd[started] = (struct crowd){ .d = d, .run = run, .number = started };
 		if (thread_start(&crowd[started].thread, (size_t)128 << 10, crowd_run,
 		                 &crowd[started]) != 0)
 			break;
@@ -464,6 +464,65 @@ static int do_crowd(struct drive *d)
 	for (size_t i = 0; i < started; i++)
 		field(d, "status", status_name(crowd[i].status));
 	return started == n ? STOW_OK : STOW_ENOMEM;
+}
+
+static int crowd_stat(struct crowd *c)
+{
+	struct stow_stat st;
+
+	return c->d->driver->stat(c->d->self, &c->d->op, word(c->d, 0), &st, NULL);
+}
+
+static int do_crowd(struct drive *d)
+{
+	return crowd_do(d, crowd_stat);
+}
+
+static int crowd_get(struct crowd *c)
+{
+	const size_t cap = (size_t)64 << 10;
+	cleanup_free char *data = malloc(cap);
+	int r = data ? STOW_OK : STOW_ENOMEM;
+
+	for (int64_t i = count(c->d, 2); i > 0 && r == STOW_OK; i--) {
+		struct stow_stat st;
+		size_t len;
+
+		r = c->d->driver->get(c->d->self, &c->d->op, word(c->d, 0), NULL, data, cap, &len,
+		                      &st, NULL);
+	}
+	return r;
+}
+
+static int do_gets(struct drive *d)
+{
+	return crowd_do(d, crowd_get);
+}
+
+static int crowd_write(struct crowd *c)
+{
+	struct drive *d = c->d;
+	struct stow_stat st;
+	void *writer = NULL;
+	char key[256];
+	int64_t offset;
+	int r;
+
+	if (!text_format(key, sizeof(key), "%s%zu", word(d, 0), c->number))
+		return STOW_ERANGE;
+	r = d->driver->write_open(d->self, &d->op, key, NULL, &writer, &offset, NULL);
+	if (r != STOW_OK)
+		return r;
+	r = write_pattern(d, writer, 0, count(d, 2), count(d, 3), NULL);
+	if (r == STOW_OK)
+		r = d->driver->write_commit(writer, &d->op, &st, NULL);
+	d->driver->write_close(writer, NULL);
+	return r;
+}
+
+static int do_writers(struct drive *d)
+{
+	return crowd_do(d, crowd_write);
 }
 
 static void host_count(void *arg, const char *name, int64_t add)
@@ -529,7 +588,8 @@ static const struct command {
 	{ "check", 0, do_check },       { "clock", 1, do_clock },
 	{ "deadline", 1, do_deadline }, { "caps", 0, do_caps },
 	{ "probe", 0, do_probe },       { "crowd", 2, do_crowd },
-	{ "metrics", 0, do_metrics },
+	{ "metrics", 0, do_metrics },   { "gets", 3, do_gets },
+	{ "writers", 4, do_writers },
 };
 
 static const struct command *find_command(struct drive *d, char *line)

@@ -83,6 +83,12 @@ class Drive:
         self._log.seek(0)
         return self._log.read().decode("utf-8", "replace")
 
+    def rss(self, peak=False):
+        """Bytes that are resident in its memory, or were at most."""
+        with open(f"/proc/{self._process.pid}/status", encoding="ascii") as f:
+            lines = dict(line.split(":", 1) for line in f)
+        return int(lines["VmHWM" if peak else "VmRSS"].split()[0]) << 10
+
     def __call__(self, command, *words):
         words = [urllib.parse.quote(word if isinstance(word, (bytes, str)) else str(word), safe="/")
                  for word in words]

@@ -77,13 +77,16 @@ class Request:
 
 
 class FakeS3:
-    """One store on a free port of 127.0.0.1.  May be used from any thread."""
+    """One store on a free port of 127.0.0.1, by TLS with the context of ssl that is given.  May be
+    used from any thread."""
 
     accesskey, secretkey, region = "fake-access", "fake/secret+key", "us-east-1"
 
-    def __init__(self, profile=None, sessiontoken=None, domain="s3.test", prefix="", port=0):
+    def __init__(self, profile=None, sessiontoken=None, domain="s3.test", prefix="", port=0,
+                 tls=None):
         self.profile = profile or Profile()
         self.sessiontoken, self.domain, self.prefix = sessiontoken, domain, prefix
+        self._tls = tls
         self.credentials = [Credentials(self.accesskey, self.secretkey, sessiontoken)]
         self.script = Script()
         self._lock = threading.RLock()
@@ -127,7 +130,7 @@ class FakeS3:
 
     @property
     def endpoint(self):
-        return f"http://{self.host}"
+        return f"{'https' if self._tls else 'http'}://{self.host}"
 
     def now(self):
         """Seconds since 1970 by the store's clock."""
@@ -191,16 +194,22 @@ class FakeS3:
                 self._threads = [t for t in self._threads if t.is_alive()] + [thread]
                 thread.start()
 
-    def _serve(self, connection, number):
+    def _serve(self, plain, number):
+        connection = plain
         try:
+            if self._tls:
+                connection = self._tls.wrap_socket(plain, server_side=True)
+                with self._lock:
+                    self._open.add(connection)
             with connection, connection.makefile("rb") as stream:
                 while self._serve_one(connection, stream, number):
                     pass
         except OSError:
             pass  # the client has gone
         finally:
+            plain.close()
             with self._lock:
-                self._open.discard(connection)
+                self._open -= {plain, connection}
 
     def _serve_one(self, connection, stream, number):
         """False where the connection is to be closed."""
