@@ -247,6 +247,23 @@ def parts_of_the_size_that_was_set(chunksize, sizes):
 
 
 @tap.test
+def more_parts_than_a_page_would_list():
+    """Another process goes on behind a thousand parts, and names them all."""
+    fake, bucket, d = setup(chunksize="5M", unsignedpayload="yes")
+    fake.fault(operation="UploadPart", times=None, forget=True, body=b"", headers={"ETag": '"e"'})
+    fake.fault(operation=COMPLETE, body=b"<CompleteMultipartUploadResult><ETag>&quot;whole&quot;"
+               b"</ETag></CompleteMultipartUploadResult>")
+    d.must("park", "k", 5003 * MIB, 4 * MIB)
+    d = Drive(fake, bucket, chunksize="5M", unsignedpayload="yes")
+    result = d.must("resume", "k", 5013 * MIB, MIB, "newest")
+    tap.equal((result["offset"], result["size"]), (str(5003 * MIB), str(5013 * MIB)))
+    call, = fake.calls(COMPLETE)
+    tap.equal(re.findall(rb"<PartNumber>(\d+)</PartNumber><ETag>&quot;e&quot;</ETag>", call.body),
+              [b"%d" % n for n in range(1, 1003)])
+    tap.equal(fake.calls("ListParts", "ListMultipartUploads"), [])
+
+
+@tap.test
 def nothing_is_written_as_one_object():
     """A write of no bytes, and one that went on with none: no upload, hence none without parts."""
     fake, bucket, d = setup()

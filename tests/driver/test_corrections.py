@@ -65,6 +65,18 @@ def wrong_region_by_a_header(status):
     tap.equal([c.status for c in fake.calls()], [status, 404])
 
 
+@tap.cases(permanent=(301,), temporary=(307,))
+def wrong_region_that_is_not_named(status):
+    """The start fails, with the region that was signed for and what it may mean."""
+    fake, _, d = setup(region="eu-north-1")
+    fake.region = "eu-north-1"
+    fake.fault(times=None, status=status, code="PermanentRedirect")
+    result = d("check")
+    tap.equal((result.status, result["retryable"]), ("EIO", "0"))
+    for word in (f"HTTP {status} PermanentRedirect", "is region eu-north-1 the bucket's?"):
+        tap.ok(word in result["message"], result["message"])
+
+
 @tap.test
 def region_that_never_fits():
     fake, _, d = setup(maxretries=2)

@@ -334,6 +334,18 @@ def refused_in_the_middle_of_an_upload(status, code):
 
 
 @tap.test
+def keys_that_live_shorter_than_an_upload():
+    """Renewed while they are good: the store refuses none, and the upload is one."""
+    fake, bucket, sts = setup(life=3)
+    d = Drive(fake, bucket, environment=web(sts), **NO_OPTIONS)
+    fake.fault(operation="UploadPart", times=None, delay=1)
+    d.must("write", "k", 130 * MIB, MIB)
+    tap.ok(fake.objects(bucket)["k"] == pattern(130 * MIB), "bytes")
+    tap.equal((len(fake.calls("CreateMultipartUpload")), {c.status for c in fake.calls()}), (1, {200}))
+    tap.ok(len({c.header("x-amz-security-token") for c in fake.calls()}) >= 2, "keys were renewed")
+
+
+@tap.test
 def keys_in_a_file_that_were_replaced():
     fake, bucket, _ = setup()
     path = file_of("[default]\naws_access_key_id = old\naws_secret_access_key = old-hush\n")

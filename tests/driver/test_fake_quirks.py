@@ -378,7 +378,8 @@ def parts_of_unknown_number():
     d.must("write", "k", 60 * MIB, 7 * MIB)
     tap.equal(sorted({len(c.body) for c in fake.calls("UploadPart")}), [5 * MIB])
     d = Drive(fake, bucket, serverprofile="plain", chunksize="5M", memory="20M")
-    fake.fault(operation="UploadPart", times=None, status=200, body=b"", headers={"ETag": '"e"'})
+    fake.fault(operation="UploadPart", times=None, status=200, body=b"", headers={"ETag": '"e"'},
+               forget=True)
     d.must("park", "far", 4995 * MIB, 4 * MIB)
     result = d("write", "far", 5001 * MIB, MIB)
     tap.equal(result.status, "ERANGE")
@@ -432,11 +433,12 @@ def keys_that_were_not_asked_for():
 
 @tap.cases(least=(Profile(copies=False, list_v2="ignored", remove_many=False, conditions=False,
                           remove_conditions=False),),
-           random_etags=(Profile(etag="random"),))
-def whole_contract(profile):
+           random_etags=(Profile(etag="random"),),
+           equal_parts=(Profile(equal_parts=True), "serverprofile=r2"))
+def whole_contract(profile, *options):
     fake = FakeS3(profile).start()
     tap.defer(fake.stop)
-    contract.on_fake(fake)
+    contract.on_fake(fake, *options)
 
 
 # ---- keys ----

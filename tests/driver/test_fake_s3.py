@@ -124,6 +124,21 @@ def paths_are_not_normalised(root):
     tap.equal(fake.objects(bucket), {})
 
 
+@tap.cases(double_slash="a//b", dots="x/../y/.")
+def paths_of_a_bucket_in_the_host_are_not_normalised(root):
+    fake = FakeS3(domain="localhost").start()
+    tap.defer(fake.stop)
+    tap.defer(signed_rightly, fake)
+    bucket = fake.new_bucket()
+    d = Drive(fake, bucket, rootdirectory=root, forcepathstyle="no",
+              regionendpoint=fake.endpoint.replace("127.0.0.1", "localhost"))
+    d.must("put", "k", "text")
+    tap.equal(d.must("get", "k").data, b"text")
+    d.must("copy", "k", "k2")
+    tap.equal(sorted(fake.objects(bucket)), [f"{root}/k", f"{root}/k2"])
+    tap.equal(set(paths(fake)), {f"/{root}/k", f"/{root}/k2"})
+
+
 @tap.test
 def keys_outside_of_the_grammar_send_nothing():
     """What others wrote under such keys is neither mistaken for another nor touched."""
