@@ -5,9 +5,7 @@ clock, a hash that is wanted, another host; where a store asks for patience, or 
 goes with objects by the options."""
 
 import os
-import socket
 import sys
-import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -21,6 +19,7 @@ import urllib.parse
 import tap
 from drive import Drive, pattern
 from fake_s3 import FakeS3, Profile
+from listener import Listener
 
 MIB = 1 << 20
 
@@ -235,30 +234,14 @@ def rate_of_requests():
     tap.ok(took >= 1, f"60 requests at 50 a second in {took:.2f} s")
 
 
-class Forgetful:
-    """Takes connections, answers one request on each, and closes at the second without a word."""
+class Forgetful(Listener):
+    """Answers one request on each connection, and closes at the second without a word."""
 
-    def __init__(self, fake):
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.host = "127.0.0.1:%d" % self._listener.getsockname()[1]
-        self._fake, self.connections = fake, 0
-        threading.Thread(target=self._run, daemon=True).start()
-        tap.defer(self._listener.close)
-
-    def _run(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client):
+    def serve(self, connection, number):
         def request():
             data = b""
             while b"\r\n\r\n" not in data:
-                part = client.recv(65536)
+                part = connection.recv(65536)
                 if not part:
                     return None
                 data += part
@@ -266,19 +249,19 @@ class Forgetful:
             length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n")
                            if line.lower().startswith(b"content-length:")), 0)
             while len(body) < length:
-                body += client.recv(65536)
+                body += connection.recv(65536)
             return data
-        with client:
-            if request() is not None:
-                client.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: "e"\r\n\r\n')
-                request()
+        if request() is not None:
+            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: "e"\r\n\r\n')
+            request()
 
 
 @tap.test
 def a_kept_connection_that_is_dead():
     """One silent attempt more over a new one, even where no retries are allowed."""
     fake = FakeS3()
-    forgetful = Forgetful(fake)
+    forgetful = Forgetful().start()
+    tap.defer(forgetful.stop)
     fake.start()
     tap.defer(fake.stop)
     d = Drive(fake, "b", regionendpoint=f"http://{forgetful.host}", maxretries=0)

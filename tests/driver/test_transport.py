@@ -20,6 +20,7 @@ import tap
 from drive import Drive, pattern
 from fake_s3 import FakeS3
 from forward import Forward, tunnel
+from listener import Listener
 
 MIB = 1 << 20
 ENVIRONMENT = {name: "" for one in ("http_proxy", "https_proxy", "all_proxy", "no_proxy",
@@ -339,7 +340,7 @@ def exception(none, host, direct):
     port = int(fake.host.rpartition(":")[2])
     for name in ("NO_PROXY", "no_proxy"):
         p = Forward(fake.host).start()
-        doors = [Door(address, port, fake.host) for address in INSIDE]
+        doors = [Door(fake.host).start(address, port) for address in INSIDE]
         d = drive(fake, bucket, {"HTTP_PROXY": p.url, name: none.format(port=port)}, maxretries=0,
                   regionendpoint=f"http://{host}:{port}")
         status = d("put", "k", "text").status
@@ -352,31 +353,17 @@ def exception(none, host, direct):
     fake.stop()
 
 
-class Door:
+class Door(Listener):
     """Leads from a port of another address to the store."""
 
-    def __init__(self, address, port, target):
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    def __init__(self, target):
+        super().__init__()
         self._target = target
-        self._listener = socket.create_server((address, port), family=family)
-        threading.Thread(target=self._run, daemon=True).start()
 
-    def stop(self):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _run(self):
-        while True:
-            try:
-                client = self._listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client):
+    def serve(self, connection, number):
         host, _, port = self._target.rpartition(":")
-        with client, socket.create_connection((host, int(port))) as server:
-            tunnel(client, server)
+        with socket.create_connection((host, int(port))) as server:
+            tunnel(connection, server)
 
 
 # ---- connections ----

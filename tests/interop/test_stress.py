@@ -104,7 +104,7 @@ def a_thousand_workers_in_a_storm():
     sockets = Sockets(storm.port)
     status = stress(minio, bucket, storm)
     sockets.end()
-    print(f"{time.monotonic() - began:.1f} s, {storm.number} connections, at most {sockets.most} "
+    print(f"{time.monotonic() - began:.1f} s, {storm.connections} connections, at most {sockets.most} "
           f"at once, fates {storm.counts}")
     tap.equal(status, 0, "exit status")
     tap.ok(0 < sockets.most <= CONNECTIONS, f"{sockets.most} connections at once")

@@ -19,6 +19,8 @@ import struct
 import threading
 import time
 
+from listener import Listener
+
 _BLOCK = 1 << 16
 _LINGER_0 = struct.pack("ii", 1, 0)
 _WAIT = 0.25  # how soon a connection sees that the storm is over
@@ -119,7 +121,7 @@ class _Connection:
         raise _Over()
 
 
-class Chaos:
+class Chaos(Listener):
     """Before a started Minio, or anything with .host (HOST:PORT).  on() and off() begin and end the
     storm; counts has how often each fate was met, most how many connections were open at once.
     life is the logarithm to base 2 of the bytes that the luckiest connection passes on, silence
@@ -128,27 +130,11 @@ class Chaos:
     patience = 60  # of a side that takes no bytes
 
     def __init__(self, server, seed=1, life=25, silence=3):
+        super().__init__()
         self.server, self.seed, self.life, self.silence = server, seed, life, silence
-        self.raging, self.number, self.most = False, 0, 0
+        self.raging, self.most = False, 0
         self.counts = dict.fromkeys(FATES, 0)
-        self._lock, self._open, self._listener = threading.Lock(), 0, None
-
-    def start(self):
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, name="chaos", daemon=True).start()
-        return self
-
-    def stop(self):
-        if self._listener:
-            # close alone does not wake a thread that waits in accept
-            self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            self._listener = None
-
-    @property
-    def endpoint(self):
-        return f"http://127.0.0.1:{self.port}"
+        self._lock, self._open = threading.Lock(), 0
 
     def on(self):
         self.raging = True
@@ -160,26 +146,14 @@ class Chaos:
         with self._lock:
             self.counts[fate] += 1
 
-    def _accept(self):
-        listener = self._listener
-        while True:
-            try:
-                sock = listener.accept()[0]
-            except OSError:  # stopped
-                return
-            self.number += 1
-            threading.Thread(target=self._serve, args=(sock, self.number), daemon=True).start()
-
-    def _serve(self, client, number):
+    def serve(self, connection, number):
         host, _, port = self.server.host.rpartition(":")
         with self._lock:
             self._open += 1
             self.most = max(self.most, self._open)
         try:
-            with client, socket.create_connection((host, int(port)), timeout=60) as server:
-                _Connection(self, number, client, server).run()
-        except OSError:
-            pass  # closing both tells both
+            with socket.create_connection((host, int(port)), timeout=60) as server:
+                _Connection(self, number, connection, server).run()
         finally:
             with self._lock:
                 self._open -= 1

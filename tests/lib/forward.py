@@ -9,44 +9,32 @@ not exist.
 
 import select
 import socket
-import threading
 import urllib.parse
+
+from listener import Listener
 
 _BLOCK = 1 << 16
 
 
-class Forward:
+class Forward(Listener):
     def __init__(self, target, refusal=None):
         """target: HOST:PORT.  refusal: a status line that answers each CONNECT instead."""
+        super().__init__()
         self.connects, self.forwards, self.heads = [], [], []
         self._target, self._refusal = target, refusal
-        self._listener = None
 
-    def start(self):
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
+    @property
+    def url(self):
+        """As a variable names it."""
+        return self.endpoint
 
-    def stop(self):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self):
-        while True:
+    def serve(self, connection, number):
+        with connection.makefile("rb") as stream:
             try:
-                client = self._listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client):
-        try:
-            with client, client.makefile("rb") as stream:
-                while self._one(client, stream):
+                while self._one(connection, stream):
                     pass
-        except (OSError, ValueError):
-            pass
+            except ValueError:
+                pass  # it is not HTTP
 
     def _one(self, client, stream):
         head = _head(stream)

@@ -13,6 +13,8 @@ import threading
 import time
 import urllib.parse
 
+from listener import Listener
+
 _BLOCK = 1 << 16
 _HEAD_MOST = 1 << 16
 
@@ -153,36 +155,15 @@ class _Side:
         return bool(self.ahead) or bool(select.select([self.sock], [], [], 0)[0])
 
 
-class Proxy:
+class Proxy(Listener):
     """Before a started Minio, or anything with .host (HOST:PORT), .accesskey and .secretkey; it
     stands for that server wherever only these, .endpoint and .bucket matter."""
 
     def __init__(self, server):
+        super().__init__()
         self.server, self.accesskey, self.secretkey = server, server.accesskey, server.secretkey
         self._lock = threading.Lock()
         self._calls, self._open, self._last = [], 0, time.monotonic()
-        self._listener = None
-
-    def start(self):
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
-        return self
-
-    def stop(self):
-        if self._listener:
-            # close alone does not wake a thread that waits in accept
-            self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            self._listener = None
-
-    @property
-    def host(self):
-        return f"127.0.0.1:{self.port}"
-
-    @property
-    def endpoint(self):
-        return f"http://{self.host}"
 
     def new_bucket(self):
         return self.server.new_bucket()
@@ -218,20 +199,11 @@ class Proxy:
 
     # ---- connections ----
 
-    def _accept(self):
-        listener = self._listener
-        while True:
-            try:
-                sock = listener.accept()[0]
-            except OSError:  # stopped
-                return
-            threading.Thread(target=self._connection, args=(sock,), daemon=True).start()
-
-    def _connection(self, sock):
+    def serve(self, connection, number):
         host, _, port = self.server.host.rpartition(":")
         try:
-            with sock, socket.create_connection((host, int(port)), timeout=60) as other:
-                client, server = _Side(sock), _Side(other)
+            with socket.create_connection((host, int(port)), timeout=60) as other:
+                client, server = _Side(connection), _Side(other)
                 while self._one(client, server):
                     pass
         except (_Gone, OSError, ValueError):
