@@ -390,7 +390,7 @@ def connections_are_used_again(options, most):
 
 
 class Impatient(FakeS3):
-    """Closes a connection that idles, with a word or without one."""
+    """Closes a connection that idles, with a word."""
 
     def __init__(self, word):
         super().__init__()
@@ -416,8 +416,7 @@ TIMEOUT = (b"<?xml version=\"1.0\"?><Error><Code>RequestTimeout</Code><Message>Y
            b"</Error>")
 
 
-@tap.cases(without_a_word=(b"",),
-           request_timeout=(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+@tap.cases(request_timeout=(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
                             b"Content-Length: %d\r\n\r\n%s" % (len(TIMEOUT), TIMEOUT),),
            bad_request=(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",),
            status_408=(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n",))
