@@ -22,7 +22,7 @@ static const struct {
 } profiles[] = {
 	{ "aws", ABILITY_ALL, 10000 },
 	{ "minio", READS | WRITES | REST, 10000 },
-	{ "ceph", READS | REST, 10000 },
+	{ "ceph", ABILITY_GET_IF_MATCH | REST, 10000 },
 	{ "r2", READS | WRITES | (REST & ~ABILITY_UNEVEN_PARTS), 10000 },
 	{ "garage", READS | REST, 10000 },
 	{ "seaweedfs", READS | WRITES | REST, 10000 },

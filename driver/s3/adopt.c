@@ -9,12 +9,14 @@
 #include "common/log.h"
 #include "common/text.h"
 
-#define PAGES_MOST 20 /* of parts: 10,000 in pages of 1,000, and some more */
+#define PAGES_MOST 20 /* of parts: 10,000 in pages of 1,000, and some more; and of uploads */
 
 /* ---- the upload ---- */
 
 struct search {
 	const char *key; /* with the root */
+	char key_marker[4 * STOW_KEY_MAX], id_marker[MULTIPART_ID_MAX];
+	bool more;
 	char id[MULTIPART_ID_MAX];
 	int64_t begun;
 };
@@ -42,24 +44,43 @@ static int accept_uploads(struct call *c, struct stow_error *err)
 		text_copy(s->id, sizeof(s->id), id);
 		s->begun = begun;
 	}
+	s->more = xml_text(root, "IsTruncated", text, sizeof(text)) && strcmp(text, "true") == 0 &&
+	          xml_text(root, "NextKeyMarker", s->key_marker, sizeof(s->key_marker)) &&
+	          strcmp(s->key_marker, s->key) <= 0 &&
+	          xml_text(root, "NextUploadIdMarker", s->id_marker, sizeof(s->id_marker));
 	return STOW_OK;
 }
 
 /* The whole key is the prefix: it sorts first of all that begin with it, and some stores list
  * nothing for less. */
-static int find_upload(struct writer *w, const struct stow_op *op, struct search *s,
-                       struct stow_error *err)
+static int fetch_uploads(struct writer *w, const struct stow_op *op, struct search *s,
+                         struct stow_error *err)
 {
+	cleanup_free char *key = strdup(s->key_marker), *id = strdup(s->id_marker);
 	cleanup_call struct call c = { 0 };
-	int r;
 
 	call_init(&c, w->s3, "s3.write", "GET", NULL);
+	if (!key || !id)
+		return error_nomem(err, c.where);
 	call_query(&c, "uploads", "");
 	call_query(&c, "prefix", s->key);
+	if (s->more) {
+		call_query(&c, "key-marker", key);
+		call_query(&c, "upload-id-marker", id);
+	}
 	c.answer_cap = S3_LIST_MAX;
 	c.accept = accept_uploads;
 	c.arg = s;
-	r = call_run(&c, op, err);
+	return call_run(&c, op, err);
+}
+
+static int find_upload(struct writer *w, const struct stow_op *op, struct search *s,
+                       struct stow_error *err)
+{
+	int r = STOW_OK;
+
+	for (unsigned i = 0; r == STOW_OK && (i == 0 || s->more) && i < PAGES_MOST; i++)
+		r = fetch_uploads(w, op, s, err);
 	if (r == STOW_ENOTSUP) {
 		log_line(w->s3->host, STOW_LOG_WARNING, "s3",
 		         "the store does not list uploads: one that left no record is not found");
@@ -72,13 +93,14 @@ static int find_upload(struct writer *w, const struct stow_op *op, struct search
 
 struct page {
 	struct writer *w;
-	int64_t last; /* size of the last part that counts */
+	int64_t first, last; /* sizes of the first and the last part that count */
 	unsigned marker;
 	bool more, hole;
 };
 
 static int take_part(struct page *p, const struct xml_node *n, struct stow_error *err)
 {
+	bool even = ability_lacks(&p->w->s3->abilities, ABILITY_UNEVEN_PARTS);
 	struct multipart *m = &p->w->upload;
 	char text[32], etag[80];
 	int64_t number, size;
@@ -93,7 +115,7 @@ static int take_part(struct page *p, const struct xml_node *n, struct stow_error
 		                 p->w->s3->o.bucket, p->w->s3->root, p->w->key);
 	/* after a hole, and behind a part that may only be the last, nothing counts */
 	if (number != (int64_t)m->n + 1 || (m->n && p->last < S3_PART_MIN) ||
-	    size > S3_OBJECT_MAX - p->w->taken)
+	    size > S3_OBJECT_MAX - p->w->taken || (even && m->n && p->last != p->first))
 		p->hole = true;
 	if (p->hole)
 		return STOW_OK;
@@ -101,8 +123,13 @@ static int take_part(struct page *p, const struct xml_node *n, struct stow_error
 	if (r != STOW_OK)
 		return r;
 	memcpy(m->parts[next - 1].etag, etag, sizeof(etag));
-	if (next == 1 && size >= S3_PART_MIN && size <= p->w->s3->o.memory / 4)
-		p->w->part_size = (size_t)size; /* of one size, where they can be */
+	if (next == 1) {
+		p->first = size;
+		/* of one size, where they can be */
+		if (size >= (even ? S3_PART_MIN : (int64_t)p->w->part_size) &&
+		    size <= p->w->s3->o.memory / 4)
+			p->w->part_size = (size_t)size;
+	}
 	p->w->taken += size;
 	p->last = size;
 	return STOW_OK;
@@ -141,6 +168,7 @@ static int fetch_parts(struct page *p, const struct stow_op *op, struct stow_err
 {
 	cleanup_call struct call c = { 0 };
 	char marker[16];
+	int r;
 
 	text_format(marker, sizeof(marker), "%u", p->marker);
 	call_init(&c, p->w->s3, "s3.write", "GET", p->w->key);
@@ -150,7 +178,12 @@ static int fetch_parts(struct page *p, const struct stow_op *op, struct stow_err
 	c.answer_cap = S3_LIST_MAX;
 	c.accept = accept_parts;
 	c.arg = p;
-	return call_run(&c, op, err);
+	r = call_run(&c, op, err);
+	if (r != STOW_OK && strcmp(c.code, MULTIPART_GONE) == 0) /* it has just ended */
+		return error_set(err, STOW_ENOTFOUND, c.where,
+		                 "bucket %s, key %s%s: there is no unfinished write any more",
+		                 c.s3->o.bucket, c.s3->root, c.key);
+	return r;
 }
 
 int adopt_upload(struct writer *w, const struct stow_op *op, struct stow_error *err)

@@ -232,6 +232,12 @@ static int take_page(struct list *l, const struct xml_node *root)
 		return STOW_ECORRUPT;
 	if (more && (token.len == 0 || strcmp(buf_text(&token), buf_text(&l->token)) == 0))
 		return STOW_EIO; /* the next page would be this one again */
+	/* what it passed over of the first page's question it has to be told anew */
+	if (more && l->first && !l->begun && l->start_after &&
+	    strcmp(l->start_after, buf_text(&token)) > 0) {
+		buf_reset(&token);
+		buf_adds(&token, l->start_after);
+	}
 	buf_reset(&l->token);
 	return buf_add(&l->token, buf_text(&token), token.len);
 }

@@ -55,7 +55,7 @@ int multipart_begin(struct multipart *m, const struct stow_op *op, const struct 
 
 int multipart_number(struct multipart *m, unsigned *ret, struct stow_error *err)
 {
-	if (m->n == m->s3->abilities.parts_most)
+	if (m->n >= m->s3->abilities.parts_most)
 		return error_set(err, STOW_ERANGE, "s3.write",
 		                 "bucket %s, key %s%s: more than %u parts: a larger chunksize, or "
 		                 "memory for larger parts, is needed",

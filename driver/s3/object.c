@@ -198,10 +198,10 @@ int s3_check(void *self, const struct stow_op *op, struct stow_error *err)
 
 	describe_check(&c, s3, !ability_lacks(&s3->abilities, ABILITY_LIST_V2));
 	if (call_run(&c, op, err) != STOW_OK && list_is_first_only(&c)) {
-		ability_set(&s3->abilities, ABILITY_LIST_V2, false);
 		call_done(&c);
 		describe_check(&c, s3, false);
-		call_run(&c, op, err);
+		if (call_run(&c, op, err) == STOW_OK)
+			ability_set(&s3->abilities, ABILITY_LIST_V2, false);
 	}
 	if (c.finished && c.status == STOW_OK) {
 		probe_once(s3, op);

@@ -27,6 +27,8 @@ struct probe {
 	uint32_t can, cannot;
 	int64_t ahead_ns; /* the store's clock, of ours */
 	bool copied;      /* there is a copy to take away */
+	bool refuses_all; /* a condition that holds is refused, too, as if all were the same */
+	bool dark;        /* an attempt of the last PUT may have written */
 	bool stop;        /* no telling, now: nobody answers, or we may not */
 	struct stow_error why;
 };
@@ -94,16 +96,17 @@ static bool is_fine(int http)
 
 /* ---- writes ---- */
 
-static int put(struct probe *p, const char *body, const char *condition, const char *value,
-               char ret_etag[80])
+static int put(struct probe *p, const char *key, const char *body, const char *condition,
+               const char *value, char ret_etag[80])
 {
 	cleanup_call struct call c = { 0 };
 	int http;
 
-	describe_put(&c, p->s3, p->key, body, strlen(body), NULL);
+	describe_put(&c, p->s3, key, body, strlen(body), NULL);
 	if (condition)
 		call_header(&c, condition, value);
 	http = ask(p, &c);
+	p->dark = c.maybe;
 	if (ret_etag && is_fine(http))
 		answer_etag(&c, ret_etag);
 	return http;
@@ -116,8 +119,8 @@ static bool is_unchanged(struct probe *p, bool *ret_known)
 	cleanup_call struct call c = { 0 };
 	size_t len = 0;
 
-	describe_get(&c, p->s3, p->key, NULL, body, sizeof(body) - 1);
-	ask(p, &c);
+	describe_get(&c, p->s3, p->key, p->etag[0] ? p->etag : NULL, body, sizeof(body) - 1);
+	p->refuses_all = ask(p, &c) == 412;
 	*ret_known = c.finished && finish_get(&c, &len, NULL, NULL) == STOW_OK;
 	return *ret_known && len == strlen(FIRST) && memcmp(body, FIRST, len) == 0;
 }
@@ -125,14 +128,20 @@ static bool is_unchanged(struct probe *p, bool *ret_known)
 /* The object; false where it cannot be had, not even without a condition. */
 static bool begin(struct probe *p)
 {
-	int http = put(p, FIRST, "if-none-match", "*", p->etag);
+	int http = put(p, p->key, FIRST, "if-none-match", "*", p->etag);
 
+	/* the answer to an attempt that wrote was lost, and the next one found it there */
+	if (http == 412 && p->dark) {
+		found(p, ABILITY_CREATE, true);
+		http = put(p, p->key, FIRST, NULL, NULL, p->etag);
+		return is_fine(http);
+	}
 	if (is_fine(http))
 		return true;
 	if (p->stop)
 		return false;
 	/* the condition was refused where it holds; or is it the write? */
-	http = put(p, FIRST, NULL, NULL, p->etag);
+	http = put(p, p->key, FIRST, NULL, NULL, p->etag);
 	if (!is_fine(http))
 		return false;
 	found(p, ABILITY_CREATE, false);
@@ -146,13 +155,19 @@ static void try_writes(struct probe *p)
 	int http;
 
 	if (!(p->cannot & ABILITY_CREATE)) {
-		http = put(p, OTHER, "if-none-match", "*", NULL);
+		http = put(p, p->key, OTHER, "if-none-match", "*", NULL);
 		found(p, ABILITY_CREATE, http == 412);
 	}
-	http = p->stop ? 0 : put(p, OTHER, "if-match", NO_VERSION, NULL);
+	http = p->stop ? 0 : put(p, p->key, OTHER, "if-match", NO_VERSION, NULL);
 	found(p, ABILITY_PUT_IF_MATCH, http == 412);
+	/* what is absent is no version either: some stores look only at what is there */
+	http = p->stop ? 0 : put(p, p->copy, OTHER, "if-match", NO_VERSION, NULL);
+	p->copied = is_fine(http);
+	if (p->copied)
+		found(p, ABILITY_PUT_IF_MATCH, false);
 	/* one that said 412 and wrote all the same is none to rely on in either */
-	if (!p->stop && (p->can & both) == both && !is_unchanged(p, &known) && known)
+	if (!p->stop && (p->can & both) == both &&
+	    ((!is_unchanged(p, &known) && known) || p->refuses_all))
 		found(p, both, false);
 }
 
@@ -162,7 +177,7 @@ static void try_get(struct probe *p)
 	cleanup_call struct call c = { 0 };
 
 	describe_get(&c, p->s3, p->key, NO_VERSION, body, sizeof(body));
-	found(p, ABILITY_GET_IF_MATCH, ask(p, &c) == 412);
+	found(p, ABILITY_GET_IF_MATCH, ask(p, &c) == 412 && !p->refuses_all);
 }
 
 static void try_sha256(struct probe *p)
@@ -188,23 +203,79 @@ static void try_copy(struct probe *p)
 	    describe_copy(&c, p->s3, p->key, NO_VERSION, p->copy, NULL, source, NULL) != STOW_OK)
 		return;
 	http = ask(p, &c);
-	p->copied = is_fine(http);
+	p->copied |= is_fine(http);
 	offered = http != 501 && http != 405;
 	found(p, ABILITY_COPY, offered);
 	/* where there are no copies at all, reading and writing through heeds the condition */
-	found(p, ABILITY_COPY_IF_MATCH, http == 412 || !offered);
+	found(p, ABILITY_COPY_IF_MATCH,
+	      http == 412 || (!offered && (p->can & ABILITY_GET_IF_MATCH)));
 }
 
-/* The copy of a part, with a condition that holds. */
-static void try_part_copy(struct probe *p)
+/* The copy of a part, on a condition that must fail, and without one. */
+static void try_part_copy(struct probe *p, struct multipart *upload)
 {
-	struct multipart upload = { .s3 = p->s3, .key = p->copy };
 	struct multipart_job job = { .number = 1 };
 	char source[COPY_SOURCE_MAX];
-	struct stow_error e = { 0 };
+	int64_t size = (int64_t)strlen(FIRST);
 	int http;
 
-	if (p->stop || copy_source(p->s3, p->key, "s3.probe", source, NULL) != STOW_OK)
+	if (copy_source(p->s3, p->key, "s3.probe", source, NULL) != STOW_OK)
+		return;
+	multipart_describe_copy(upload, &job, 1, source, NO_VERSION, 0, size);
+	http = ask(p, &job.call);
+	call_done(&job.call);
+	if (is_fine(http))
+		found(p, ABILITY_COPY_IF_MATCH, false);
+	if (http == 501 || http == 405)
+		found(p, ABILITY_PART_COPY, false);
+	if (p->stop || (p->cannot & ABILITY_PART_COPY))
+		return;
+	multipart_describe_copy(upload, &job, 1, source, NULL, 0, size);
+	http = ask(p, &job.call);
+	/* a range of so little may be refused where others are not: that tells nothing */
+	if (http != 400)
+		found(p, ABILITY_PART_COPY, job.call.status == STOW_OK && job.etag[0]);
+	call_done(&job.call);
+}
+
+/* The conditions of writes hold at the end of an upload, too, or are no such abilities. */
+static void try_complete(struct probe *p, struct multipart *upload)
+{
+	struct stow_put create = { .size = sizeof(create), .flags = STOW_PUT_CREATE };
+	struct stow_put other = { .size = sizeof(other), .if_match = NO_VERSION };
+	struct multipart_job job = { .number = 1 };
+	struct stow_error e = { 0 };
+	struct stow_stat st;
+	unsigned number = 0;
+	bool gone = false;
+	int r;
+
+	if (p->stop || multipart_number(upload, &number, NULL) != STOW_OK)
+		return;
+	multipart_describe(upload, &job, number, OTHER, strlen(OTHER));
+	ask(p, &job.call);
+	r = job.call.status == STOW_OK ? multipart_note(upload, &job, &e) : job.call.status;
+	call_done(&job.call);
+	if (p->stop || r != STOW_OK)
+		return;
+	r = multipart_complete(upload, p->op, &create, (int64_t)strlen(OTHER), &st, &gone, &e);
+	if (r == STOW_OK || r == STOW_ENOTSUP)
+		found(p, r == STOW_OK ? ABILITY_CREATE | ABILITY_PUT_IF_MATCH : ABILITY_CREATE,
+		      false);
+	if (r == STOW_OK || gone)
+		return; /* some stores end an upload whose condition fails */
+	r = multipart_complete(upload, p->op, &other, (int64_t)strlen(OTHER), &st, &gone, &e);
+	if (r == STOW_OK || r == STOW_ENOTSUP)
+		found(p, ABILITY_PUT_IF_MATCH, false);
+}
+
+/* An upload of the object that is there. */
+static void try_upload(struct probe *p)
+{
+	struct multipart upload = { .s3 = p->s3, .key = p->key };
+	struct stow_error e = { 0 };
+
+	if (p->stop)
 		return;
 	if (multipart_begin(&upload, p->op, NULL, &e) != STOW_OK) {
 		p->stop = e.status != STOW_ENOTSUP;
@@ -212,12 +283,9 @@ static void try_part_copy(struct probe *p)
 		found(p, ABILITY_PART_COPY, false);
 		return;
 	}
-	multipart_describe_copy(&upload, &job, 1, source, NULL, 0, (int64_t)strlen(FIRST));
-	http = ask(p, &job.call);
-	if (is_fine(http) || http == 501 || http == 405 || http == 400)
-		found(p, ABILITY_PART_COPY, job.call.status == STOW_OK && job.etag[0]);
-	call_done(&job.call);
-	if (multipart_abort(p->s3, p->op, p->copy, upload.id, NULL, &e) != STOW_OK)
+	try_part_copy(p, &upload);
+	try_complete(p, &upload);
+	if (multipart_abort(p->s3, p->op, p->key, upload.id, NULL, &e) != STOW_OK)
 		log_line(p->s3->host, STOW_LOG_WARNING, "s3",
 		         "an upload that the probe has begun stays until it is purged: %s",
 		         e.message);
@@ -281,7 +349,7 @@ static void try_remove(struct probe *p)
 	if (p->stop)
 		return;
 	remove_one(p, p->key, NO_VERSION, &http);
-	found(p, ABILITY_REMOVE_IF_MATCH, http == 412);
+	found(p, ABILITY_REMOVE_IF_MATCH, http == 412 && !p->refuses_all);
 	if (p->stop || !(p->can & ABILITY_REMOVE_IF_MATCH)) {
 		found(p, ABILITY_MANY_IF_MATCH, false);
 	} else {
@@ -311,11 +379,15 @@ static void clean_up(struct probe *p)
 	struct stow_op mine = p->op ? *p->op : (struct stow_op){ .size = sizeof(mine) };
 	int64_t limit = clock_monotonic() + 10 * CLOCK_SECOND;
 
-	/* what was written goes, though the caller's time be over */
-	mine.cancel = NULL;
-	mine.deadline_ns = limit;
+	if (!mine.deadline_ns || mine.deadline_ns > limit)
+		mine.deadline_ns = limit;
 	if (!p->stop && (p->can & ABILITY_REMOVE_MANY))
 		return;
+	if (clock_op_check(p->op, "s3.probe", NULL) != STOW_OK) {
+		log_line(p->s3->host, STOW_LOG_WARNING, "s3",
+		         "what the probe has written stays until it is purged: there is no time");
+		return;
+	}
 	take_away(p, &mine, p->key);
 	if (p->copied)
 		take_away(p, &mine, p->copy);
@@ -342,7 +414,7 @@ static bool run(struct probe *p)
 	try_writes(p);
 	try_get(p);
 	try_copy(p);
-	try_part_copy(p);
+	try_upload(p);
 	try_sha256(p);
 	try_list(p);
 	try_remove(p);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finds out what the store can do, by some fourteen requests on objects of its own under
+ * Finds out what the store can do, by some twenty small requests on objects of its own under
  * PARK_PROBES, which it takes away.
  *
  * It promises that what could not be tried, for want of rights or of an answer, stays as not known.

@@ -60,7 +60,8 @@ static int take_uploads(struct page *p, const struct xml_node *root)
 		}
 		begun = text_rfc3339(text);
 		if (!(text_starts(key, p->prefix) ||
-		      (strlen(key) > p->root && text_starts(key + p->root, PARK_PROBES))) ||
+		      (strlen(key) > p->root && strncmp(key, p->prefix, p->root) == 0 &&
+		       text_starts(key + p->root, PARK_PROBES))) ||
 		    begun < 0 || begun > p->before_ns)
 			continue;
 		buf_add(&p->found, key + p->root, strlen(key + p->root) + 1);

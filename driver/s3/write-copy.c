@@ -49,6 +49,8 @@ static int through(struct range_copy *rc, const struct stow_op *op, int64_t leng
 	                 length, &reader, &st, err);
 	if (r != STOW_OK)
 		return r;
+	if (!rc->if_match[0]) /* what follows comes from the same version */
+		memcpy(rc->if_match, st.etag, sizeof(rc->if_match));
 	if (st.size - rc->offset < length)
 		r = too_short(rc, err);
 	while (r == STOW_OK && length) {
@@ -145,10 +147,13 @@ static int64_t piece_size(const struct range_copy *rc, int64_t *ret_count)
 	int64_t share = rc->length / (rc->w->s3->abilities.parts_most / 2);
 
 	if (most < share)
-		most = share; /* the parts of one upload are numbered */
+		most = share < S3_PART_MAX ? share : S3_PART_MAX; /* parts are numbered */
 	n = (rc->length + most - 1) / most;
 	if (rc->length / n < S3_PART_MIN)
 		n = rc->length / S3_PART_MIN;
+	/* the last one must not be too small, either: more may follow it */
+	if (n > 1 && rc->length - (n - 1) * ((rc->length + n - 1) / n) < S3_PART_MIN)
+		n--;
 	*ret_count = n;
 	return (rc->length + n - 1) / n;
 }

@@ -111,7 +111,12 @@ int s3_write_park(void *handle, const struct stow_op *op, void *buf, size_t cap,
 		return error_copy(err, &w->failure);
 	if (w->committed || w->parked)
 		return error_set(err, STOW_EINVAL, "s3.park", "the write has ended already");
-	if (cap < PARK_STATE)
+	if (w->last_part)
+		r = error_set(&e, STOW_ENOTSUP, "s3.park",
+		              "bucket %s, key %s%s: the upload ends with a part under 5 MiB, after "
+		              "which there can be none",
+		              w->s3->o.bucket, w->s3->root, w->key);
+	else if (cap < PARK_STATE)
 		r = error_set(&e, STOW_ERANGE, "s3.park", "the state has %d bytes, the buffer %zu",
 		              PARK_STATE, cap);
 	else
@@ -263,6 +268,14 @@ static int resume(struct writer *w, const struct stow_op *op, struct record *rec
 	/* parts stay of one size where they can, which some stores want */
 	if (p.part_size > (int64_t)w->part_size && p.part_size <= w->s3->o.memory / 4)
 		w->part_size = (size_t)p.part_size;
+	if (p.n_parts && ability_lacks(&w->s3->abilities, ABILITY_UNEVEN_PARTS)) {
+		if (p.part_size > w->s3->o.memory / 4)
+			return error_set(err, STOW_ERANGE, "s3.write",
+			                 "bucket %s, key %s%s: its parts have %" PRId64
+			                 " bytes, and memory of four of them is needed",
+			                 w->s3->o.bucket, w->s3->root, w->key, p.part_size);
+		w->part_size = (size_t)p.part_size;
+	}
 	r = restore_hash(w, &p, err);
 	if (r != STOW_OK)
 		return r;

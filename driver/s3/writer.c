@@ -318,7 +318,7 @@ static int plan_parts(struct writer *w, struct stow_error *err)
 	needed = w->length / w->s3->abilities.parts_most + 1;
 	if (w->length >= 0 && needed > size) {
 		size = (needed + (1 << 20) - 1) >> 20 << 20;
-		if (size > w->s3->o.memory / 4)
+		if (size > w->s3->o.memory / 4 || size > S3_PART_MAX)
 			return error_set(err, STOW_ERANGE, "s3.write",
 			                 "%" PRId64 " bytes need parts of %" PRId64
 			                 ", and memory of four of them",
@@ -418,7 +418,7 @@ static int commit(struct writer *w, const struct stow_op *op, struct stow_stat *
 			w->put.sha256 = w->sha256;
 		return s3_put(w->s3, op, w->key, w->buf, w->fill, &w->put, ret, err);
 	}
-	if (w->fill)
+	if (w->fill || w->upload.n == 0)
 		r = writer_flush(w, op, err);
 	if (r == STOW_OK)
 		r = wait_slots(w, op, 0, err);

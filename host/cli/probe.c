@@ -23,7 +23,7 @@
 static const char usage[] =
 	"usage: stowage probe [-c FILE] [--json]\n"
 	"\n"
-	"Asks the store what it can do, by a dozen requests or so on objects of its own, which it\n"
+	"Asks the store what it can do, by some small requests on objects of its own, which it\n"
 	"takes away again, and prints what it found.\n"
 	"\n"
 	"  -c, --config FILE  read FILE instead of $STOWAGE_CONFIG or /etc/stowage/plugin.conf\n"

@@ -82,8 +82,9 @@ def servers(name):
         "STOWAGE_S3_REGIONENDPOINT": server.endpoint, "STOWAGE_S3_BUCKET": server.new_bucket(),
         "STOWAGE_S3_ACCESSKEY": server.accesskey,
         "STOWAGE_S3_SECRETKEY": server.secretkey}, "--json")[0])
+    # moto heeds If-Match where an object is, and makes one where none is
     tap.equal((found["create"], found["put-if-match"], found["list-v2"], found["copy"]),
-              (True, True, True, True), f"{found}")
+              (True, name != "moto", True, True), f"{found}")
     tap.equal(found["sha256"], name != "moto", f"{found}")
     tap.ok(abs(found["clock"]) <= 2, f"{found}")
 
