@@ -20,7 +20,7 @@
 #define BACKOFF_BUSY (200 * CLOCK_MILLISECOND)
 #define BACKOFF_MOST (5 * CLOCK_SECOND)
 #define RETRY_AFTER_MOST (20 * CLOCK_SECOND)
-#define THROTTLED_MOST (30 * CLOCK_SECOND) /* since the first attempt */
+#define THROTTLED_MOST (15 * CLOCK_SECOND) /* since the first attempt */
 
 void call_init(struct call *c, struct s3 *s3, const char *where, const char *method,
                const char *key)

@@ -41,7 +41,7 @@ MISSING = {
 NAME = "does not say its name in lower-case letters, digits and '-'"
 TEXTS = "does not say its version and summary, a line each"
 REFUSED = {
-    "wrong-major": r"is built for driver ABI 2\.0, this libstowage takes 1\.x",
+    "wrong-major": r"is built for driver ABI 2\.1, this libstowage takes 1\.x",
     "wrong-name": "calls itself \"righty\", a driver's file is named like it",
     "bad-name": NAME,
     "no-name": NAME,
