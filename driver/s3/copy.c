@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/text.h"
 #include "driver/s3/describe.h"
+#include "driver/s3/writer.h"
 
 int copy_source(const struct s3 *s3, const char *from, const char *where, char ret[COPY_SOURCE_MAX],
                 struct stow_error *err)
@@ -95,7 +96,7 @@ static int copy_by_writer(struct s3 *s3, const struct stow_op *op, const char *f
 		mine.if_match = put->if_match;
 		mine.content_type = put->content_type;
 	}
-	r = s3_write_open(s3, op, to, &mine, &writer, &offset, err);
+	r = writer_open(s3, op, to, &mine, size >= 0, &writer, &offset, err);
 	if (r != STOW_OK)
 		return r;
 	r = size >= 0 ? s3_write_copy(writer, op, from, if_match, 0, size, err)

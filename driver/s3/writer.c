@@ -308,7 +308,7 @@ int s3_write(void *handle, const struct stow_op *op, const void *data, size_t le
 
 /* ---- open ---- */
 
-static int plan_parts(struct writer *w, struct stow_error *err)
+static int plan_parts(struct writer *w, bool by_store, struct stow_error *err)
 {
 	int64_t size = w->s3->o.chunksize, needed;
 
@@ -318,6 +318,9 @@ static int plan_parts(struct writer *w, struct stow_error *err)
 	needed = w->length / w->s3->abilities.parts_most + 1;
 	if (w->length >= 0 && needed > size) {
 		size = (needed + (1 << 20) - 1) >> 20 << 20;
+		/* should it have to come through here after all, the parts run out at their time */
+		if (by_store && size > w->s3->o.memory / 4)
+			size = w->s3->o.memory / 4;
 		if (size > w->s3->o.memory / 4 || size > S3_PART_MAX)
 			return error_set(err, STOW_ERANGE, "s3.write",
 			                 "%" PRId64 " bytes need parts of %" PRId64
@@ -349,12 +352,13 @@ static int copy_put(struct writer *w, const struct stow_put *put, struct stow_er
 	return STOW_OK;
 }
 
-int s3_write_open(void *self, const struct stow_op *op, const char *key, const struct stow_put *put,
-                  void **ret_writer, int64_t *ret_offset, struct stow_error *err)
+int writer_open(struct s3 *s3, const struct stow_op *op, const char *key,
+                const struct stow_put *put, bool by_store, void **ret_writer, int64_t *ret_offset,
+                struct stow_error *err)
 {
 	struct writer *w;
 	int64_t offset = 0;
-	int r = s3_key_check(self, key, "s3.write", err);
+	int r = s3_key_check(s3, key, "s3.write", err);
 
 	if (r == STOW_OK)
 		r = clock_op_check(op, "s3.write", err);
@@ -363,14 +367,14 @@ int s3_write_open(void *self, const struct stow_op *op, const char *key, const s
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return error_nomem(err, "s3.write");
-	w->s3 = self;
+	w->s3 = s3;
 	w->length = -1;
 	w->key = strdup(key);
-	w->upload.s3 = self;
+	w->upload.s3 = s3;
 	w->upload.key = w->key;
 	r = w->key ? copy_put(w, put, err) : error_nomem(err, "s3.write");
 	if (r == STOW_OK)
-		r = plan_parts(w, err);
+		r = plan_parts(w, by_store, err);
 	if (r == STOW_OK)
 		r = http_waiter_new(&w->waiter, err);
 	if (r == STOW_OK && put && (put->flags & STOW_PUT_RESUME || put->parked))
@@ -382,6 +386,12 @@ int s3_write_open(void *self, const struct stow_op *op, const char *key, const s
 	*ret_writer = w;
 	*ret_offset = offset;
 	return STOW_OK;
+}
+
+int s3_write_open(void *self, const struct stow_op *op, const char *key, const struct stow_put *put,
+                  void **ret_writer, int64_t *ret_offset, struct stow_error *err)
+{
+	return writer_open(self, op, key, put, false, ret_writer, ret_offset, err);
 }
 
 /* ---- commit ---- */

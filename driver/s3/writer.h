@@ -49,6 +49,9 @@ struct writer {
 	bool keep;        /* write_close leaves the upload alone */
 };
 
+/* s3_write_open; by_store: the store is to copy all of it, so that no memory bounds its parts. */
+int writer_open(struct s3 *, const struct stow_op *, const char *key, const struct stow_put *,
+                bool by_store, void **ret_writer, int64_t *ret_offset, struct stow_error *);
 /* Latches and returns. */
 int writer_fail(struct writer *, const struct stow_error *e, struct stow_error *err);
 /* STOW_ECORRUPT if so many bytes more would exceed what was announced. */
