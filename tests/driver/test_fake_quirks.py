@@ -480,18 +480,22 @@ def bucket_before_the_host():
     fake = FakeS3(domain="localhost").start()
     tap.defer(fake.stop)
     port = fake.host.rpartition(":")[2]
-    contract.on_fake(fake, "forcepathstyle=no", endpoint=f"http://localhost:{port}")
+    for word in ("put", "write", "list"):
+        contract.on_fake(fake, "forcepathstyle=no", "--only", word,
+                         endpoint=f"http://localhost:{port}")
     calls = fake.calls()
-    tap.equal({c.header("host") for c in calls}, {f"bucket-1.localhost:{port}"})
-    tap.ok(not any(c.target.startswith("/bucket-1") for c in calls), "and not in the path")
+    tap.equal({c.header("host") for c in calls},
+              {f"bucket-{n}.localhost:{port}" for n in (1, 2, 3)})
+    tap.ok(not any(c.target.startswith("/bucket-") for c in calls), "and not in the path")
 
 
 @tap.test
 def endpoint_with_a_path():
     fake = FakeS3(prefix="/store/v1").start()
     tap.defer(fake.stop)
-    contract.on_fake(fake, endpoint=f"{fake.endpoint}/store/v1/")
-    tap.ok(all(c.target.startswith("/store/v1/bucket-1") for c in fake.calls()), "all below it")
+    for word in ("put", "write", "list"):
+        contract.on_fake(fake, "--only", word, endpoint=f"{fake.endpoint}/store/v1/")
+    tap.ok(all(c.target.startswith("/store/v1/bucket-") for c in fake.calls()), "all below it")
 
 
 if __name__ == "__main__":
