@@ -371,16 +371,20 @@ def a_failed_part_leaves_what_was_parked():
 
 
 @tap.test
-def parts_of_unknown_number():
-    """They grow where they may; where they must be of one size, there is an end, which is said
-    before the store says it."""
-    fake, bucket, d = setup(serverprofile="r2", chunksize="5M")
+def parts_stay_of_one_size_where_they_must():
+    fake, _, d = setup(serverprofile="r2", chunksize="5M")
     d.must("write", "k", 60 * MIB, 7 * MIB)
     tap.equal(sorted({len(c.body) for c in fake.calls("UploadPart")}), [5 * MIB])
-    d = Drive(fake, bucket, serverprofile="plain", chunksize="5M", memory="20M")
+
+
+@tap.test
+def parts_of_unknown_number():
+    """Where they must be of one size there is an end, which is said before the store says it."""
+    if stowage.SAN:
+        tap.skip("five gigabytes take too long there")
+    fake, _, d = setup(serverprofile="plain", chunksize="5M", memory="20M", unsignedpayload="yes")
     fake.fault(operation="UploadPart", times=None, status=200, body=b"", headers={"ETag": '"e"'},
                forget=True)
-    d.must("park", "far", 4995 * MIB, 4 * MIB)
     result = d("write", "far", 5001 * MIB, MIB)
     tap.equal(result.status, "ERANGE")
     tap.ok("fits into 1000 parts" in result["message"], result["message"])
