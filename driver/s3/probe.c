@@ -70,6 +70,11 @@ static void note_clock(struct probe *p, struct call *c)
 		p->ahead_ns = seconds * CLOCK_SECOND - clock_host_now(p->s3->host);
 }
 
+static bool is_fine(int http)
+{
+	return http / 100 == 2;
+}
+
 /* The HTTP status of the answer; an answer that says nothing about the question stops the probe. */
 static int ask(struct probe *p, struct call *c)
 {
@@ -84,14 +89,9 @@ static int ask(struct probe *p, struct call *c)
 	}
 	p->stop = http == 0 || http == 401 || http == 403 || http == 409 || http == 429 ||
 	          (http >= 500 && http != 501);
-	if (p->stop)
+	if (!is_fine(http))
 		p->why = c->error;
 	return http;
-}
-
-static bool is_fine(int http)
-{
-	return http / 100 == 2;
 }
 
 /* ---- writes ---- */

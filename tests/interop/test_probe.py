@@ -62,6 +62,13 @@ def no_rights():
 
 
 @tap.test
+def no_bucket():
+    _, _, environment = of_fake(STOWAGE_S3_BUCKET="absent")
+    err = probe(environment, expect=1)[1]
+    tap.ok("NoSuchBucket" in err and "bucket absent" in err, err)
+
+
+@tap.test
 def nothing_to_ask():
     out, err = probe({"STOWAGE_STORAGE_DRIVER": "filesystem",
                       "STOWAGE_FILESYSTEM_ROOTDIRECTORY": stowage.temporary()}, expect=1)
