@@ -13,7 +13,7 @@
 #define WRITES (ABILITY_CREATE | ABILITY_PUT_IF_MATCH)
 #define REST                                                                                       \
 	(ABILITY_SHA256 | ABILITY_COPY | ABILITY_PART_COPY | ABILITY_LIST_V2 |                     \
-	 ABILITY_REMOVE_MANY | ABILITY_UNEVEN_PARTS)
+	 ABILITY_REMOVE_MANY | ABILITY_UNEVEN_PARTS | ABILITY_REPLACE_PART)
 
 static const struct {
 	const char *name;
@@ -59,6 +59,7 @@ static const struct {
 	{ ABILITY_LIST_V2, "list-v2", "listings of version 2" },
 	{ ABILITY_REMOVE_MANY, "remove-many", "removal of many objects at once" },
 	{ ABILITY_UNEVEN_PARTS, "uneven-parts", "parts of different sizes" },
+	{ ABILITY_REPLACE_PART, "replace-part", "replacement of parts that are sent again" },
 };
 
 int abilities_init(struct abilities *a, const char *profile, const char *host,

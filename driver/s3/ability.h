@@ -27,7 +27,8 @@
 #define ABILITY_LIST_V2 512u        /* ListObjectsV2 */
 #define ABILITY_REMOVE_MANY 1024u   /* DeleteObjects */
 #define ABILITY_UNEVEN_PARTS 2048u  /* parts of an upload may differ in size */
-#define ABILITY_ALL 4095u
+#define ABILITY_REPLACE_PART 4096u  /* a part that is sent again takes the first one's place */
+#define ABILITY_ALL 8191u
 
 struct abilities {
 	uint32_t can, cannot; /* atomic */

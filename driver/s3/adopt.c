@@ -96,7 +96,20 @@ struct page {
 	int64_t first, last; /* sizes of the first and the last part that count */
 	unsigned marker;
 	bool more, hole;
+	bool only_look; /* for parts that are not known yet */
 };
+
+/* After a hole, and behind a part that may only be the last, nothing counts. */
+static bool is_behind(const struct page *p, int64_t number, int64_t size)
+{
+	const struct multipart *m = &p->w->upload;
+	bool even = ability_lacks(&p->w->s3->abilities, ABILITY_UNEVEN_PARTS);
+
+	if (p->only_look)
+		return number > (int64_t)m->n;
+	return number != (int64_t)m->n + 1 || (m->n && p->last < S3_PART_MIN) ||
+	       size > S3_OBJECT_MAX - p->w->taken || (even && m->n && p->last != p->first);
+}
 
 static int take_part(struct page *p, const struct xml_node *n, struct stow_error *err)
 {
@@ -113,11 +126,8 @@ static int take_part(struct page *p, const struct xml_node *n, struct stow_error
 		return error_set(err, STOW_EIO, "s3.write",
 		                 "bucket %s, key %s%s: the list of parts makes no sense",
 		                 p->w->s3->o.bucket, p->w->s3->root, p->w->key);
-	/* after a hole, and behind a part that may only be the last, nothing counts */
-	if (number != (int64_t)m->n + 1 || (m->n && p->last < S3_PART_MIN) ||
-	    size > S3_OBJECT_MAX - p->w->taken || (even && m->n && p->last != p->first))
-		p->hole = true;
-	if (p->hole)
+	p->hole |= is_behind(p, number, size);
+	if (p->hole || p->only_look)
 		return STOW_OK;
 	r = multipart_number(m, &next, err);
 	if (r != STOW_OK)
@@ -186,6 +196,30 @@ static int fetch_parts(struct page *p, const struct stow_op *op, struct stow_err
 	return r;
 }
 
+/* Would a part that is sent be another than the one that the store then has? */
+static int refuse_later_parts(const struct writer *w, struct stow_error *err)
+{
+	return error_set(
+		err, STOW_ENOTFOUND, "s3.write",
+		"bucket %s, key %s%s: the unfinished write cannot be gone on with: parts were "
+		"sent behind its end, and this store keeps the first bytes of a part",
+		w->s3->o.bucket, w->s3->root, w->key);
+}
+
+int adopt_check(struct writer *w, const struct stow_op *op, struct stow_error *err)
+{
+	struct page p = {
+		.w = w, .marker = (unsigned)w->upload.n, .more = true, .only_look = true
+	};
+	int r = STOW_OK;
+
+	if (!w->upload.id || !ability_lacks(&w->s3->abilities, ABILITY_REPLACE_PART))
+		return STOW_OK;
+	for (unsigned i = 0; i < PAGES_MOST && p.more && !p.hole && r == STOW_OK; i++)
+		r = fetch_parts(&p, op, err);
+	return r == STOW_OK && p.hole ? refuse_later_parts(w, err) : r;
+}
+
 int adopt_upload(struct writer *w, const struct stow_op *op, struct stow_error *err)
 {
 	cleanup_free char *key = s3_full_key(w->s3, w->key);
@@ -207,5 +241,7 @@ int adopt_upload(struct writer *w, const struct stow_op *op, struct stow_error *
 	for (unsigned i = 0; i < PAGES_MOST && p.more && !p.hole && r == STOW_OK; i++)
 		r = fetch_parts(&p, op, err);
 	w->last_part = w->upload.n && p.last < S3_PART_MIN;
+	if (r == STOW_OK && p.hole && ability_lacks(&w->s3->abilities, ABILITY_REPLACE_PART))
+		return refuse_later_parts(w, err);
 	return r;
 }

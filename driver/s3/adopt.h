@@ -16,4 +16,11 @@
  * does not list uploads. */
 int adopt_upload(struct writer *, const struct stow_op *, struct stow_error *);
 
+/*
+ * Going on from a record, where the store is known to keep the first bytes of a part that is sent
+ * again: STOW_ENOTFOUND if a part is there that the record does not know, since somebody has gone on
+ * before and failed, and other bytes of that number would be lost without an error.
+ */
+int adopt_check(struct writer *, const struct stow_op *, struct stow_error *);
+
 #endif

@@ -238,25 +238,66 @@ static void try_part_copy(struct probe *p, struct multipart *upload)
 	call_done(&job.call);
 }
 
+static bool put_part(struct probe *p, struct multipart *upload, unsigned number, const char *body)
+{
+	struct multipart_job job = { .number = number };
+	struct stow_error e = { 0 };
+	int r;
+
+	multipart_describe(upload, &job, number, body, strlen(body));
+	ask(p, &job.call);
+	r = job.call.status == STOW_OK ? multipart_note(upload, &job, &e) : job.call.status;
+	call_done(&job.call);
+	return !p->stop && r == STOW_OK;
+}
+
+static int accept_parts(struct call *c, struct stow_error *err)
+{
+	cleanup_xml struct xml *x = NULL;
+	int64_t *ret_size = c->arg;
+	const struct xml_node *part;
+	char text[32];
+	int r = answer_xml(c, "ListPartsResult", &x, err);
+
+	part = r == STOW_OK ? xml_child(xml_root(x, "ListPartsResult"), "Part") : NULL;
+	if (part && xml_text(part, "Size", text, sizeof(text)))
+		(void)text_to_int64(text, ret_size);
+	return r;
+}
+
+/* The first part was copied or sent, and sent anew: of which of the two is it?  Stores that do not tell are taken
+ * for what nearly all are. */
+static void try_replaced_part(struct probe *p, struct multipart *upload)
+{
+	cleanup_call struct call c = { 0 };
+	int64_t size = -1;
+
+	call_init(&c, p->s3, "s3.probe", "GET", p->key);
+	call_query(&c, "uploadId", upload->id);
+	c.answer_cap = S3_ANSWER_MAX;
+	c.accept = accept_parts;
+	c.arg = &size;
+	if (is_fine(ask(p, &c)) && size >= 0)
+		found(p, ABILITY_REPLACE_PART, size == (int64_t)strlen(OTHER));
+}
+
 /* The conditions of writes hold at the end of an upload, too, or are no such abilities. */
 static void try_complete(struct probe *p, struct multipart *upload)
 {
 	struct stow_put create = { .size = sizeof(create), .flags = STOW_PUT_CREATE };
 	struct stow_put other = { .size = sizeof(other), .if_match = NO_VERSION };
-	struct multipart_job job = { .number = 1 };
 	struct stow_error e = { 0 };
 	struct stow_stat st;
 	unsigned number = 0;
 	bool gone = false;
 	int r;
 
-	if (p->stop || multipart_number(upload, &number, NULL) != STOW_OK)
+	if (p->stop || multipart_number(upload, &number, NULL) != STOW_OK ||
+	    (!(p->can & ABILITY_PART_COPY) && !put_part(p, upload, number, FIRST)) ||
+	    !put_part(p, upload, number, OTHER))
 		return;
-	multipart_describe(upload, &job, number, OTHER, strlen(OTHER));
-	ask(p, &job.call);
-	r = job.call.status == STOW_OK ? multipart_note(upload, &job, &e) : job.call.status;
-	call_done(&job.call);
-	if (p->stop || r != STOW_OK)
+	try_replaced_part(p, upload);
+	if (p->stop)
 		return;
 	r = multipart_complete(upload, p->op, &create, (int64_t)strlen(OTHER), &st, &gone, &e);
 	if (r == STOW_OK || r == STOW_ENOTSUP)

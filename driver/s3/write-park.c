@@ -279,6 +279,9 @@ static int resume(struct writer *w, const struct stow_op *op, struct record *rec
 	r = restore_hash(w, &p, err);
 	if (r != STOW_OK)
 		return r;
+	r = adopt_check(w, op, err);
+	if (r != STOW_OK)
+		return r;
 	memcpy(w->nonce, p.nonce, sizeof(w->nonce));
 	w->recorded_at = p.in_parts + p.tail;
 	w->recorded_parts = p.n_parts;

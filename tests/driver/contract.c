@@ -112,30 +112,52 @@ const char *key_of(const char *fmt, ...)
 	return buffer;
 }
 
-static uint8_t pattern_at(int64_t i, uint32_t seed)
+/* The eight bytes that the one at i is among, as they lie in memory. */
+static uint64_t pattern_word(int64_t i, uint32_t seed)
 {
 	uint64_t x = ((uint64_t)i >> 3) * UINT64_C(0x9e3779b97f4a7c15) + seed;
 
 	x ^= x >> 29;
-	x *= UINT64_C(0xbf58476d1ce4e5b9);
-	return (uint8_t)(x >> (8 * ((uint64_t)i & 7)));
+	return x * UINT64_C(0xbf58476d1ce4e5b9);
+}
+
+/* How many of len bytes from i on are in one such word. */
+static size_t in_word(int64_t i, size_t len)
+{
+	size_t n = 8 - ((size_t)i & 7);
+
+	return n < len ? n : len;
 }
 
 void pattern_fill(void *buf, int64_t offset, size_t len, uint32_t seed)
 {
 	uint8_t *p = buf;
 
-	for (size_t i = 0; i < len; i++)
-		p[i] = pattern_at(offset + (int64_t)i, seed);
+	for (size_t n; len; p += n, offset += (int64_t)n, len -= n) {
+		uint64_t word = pattern_word(offset, seed);
+
+		n = in_word(offset, len);
+		if (n == sizeof(word))
+			memcpy(p, &word, sizeof(word)); /* of a length that the compiler sees */
+		else
+			memcpy(p, (const uint8_t *)&word + (offset & 7), n);
+	}
 }
 
 bool pattern_is(const void *buf, int64_t offset, size_t len, uint32_t seed)
 {
 	const uint8_t *p = buf;
 
-	for (size_t i = 0; i < len; i++)
-		if (p[i] != pattern_at(offset + (int64_t)i, seed))
+	for (size_t n; len; p += n, offset += (int64_t)n, len -= n) {
+		uint64_t word = pattern_word(offset, seed), is = word;
+
+		n = in_word(offset, len);
+		if (n == sizeof(word))
+			memcpy(&is, p, sizeof(is));
+		if (is != word ||
+		    (n < sizeof(word) && memcmp(p, (const uint8_t *)&word + (offset & 7), n) != 0))
 			return false;
+	}
 	return true;
 }
 

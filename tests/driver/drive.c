@@ -284,8 +284,13 @@ static int write_pattern(struct drive *d, void *writer, int64_t from, int64_t to
 	while (from < to && r == STOW_OK) {
 		size_t len = (size_t)(to - from < step ? to - from : step);
 
-		for (size_t i = 0; i < len; i++)
+		for (size_t i = 0; i < len && i < PATTERN; i++)
 			data[i] = (uint8_t)((uint64_t)(from + (int64_t)i) % PATTERN);
+		/* what is there twice over, ever on */
+		for (size_t done = PATTERN, n; done < len; done += n) {
+			n = done < len - done ? done : len - done;
+			memcpy(data + done, data, n);
+		}
 		r = d->driver->write(writer, &d->op, data, len, err);
 		from += (int64_t)len;
 	}

@@ -93,10 +93,10 @@ def nothing_is_offered_before_the_probe():
 
 
 @tap.test
-def a_dozen_requests():
+def a_probe_is_small():
     fake, bucket, d = setup()
     d.must("check")
-    tap.ok(len(fake.calls()) <= 20, f"{len(fake.calls())} requests")
+    tap.ok(len(fake.calls()) <= 21, f"{len(fake.calls())} requests")
     tap.equal((fake.objects(bucket), list(fake.bucket(bucket).uploads)), ({}, []))
     report = d.must("probe")
     tap.equal({name: report[name] for name in ("create", "remove-if-match", "part-copy", "list-v2",
@@ -229,6 +229,30 @@ def a_part_is_never_written_twice():
     numbers = [call.target.partition("partNumber=")[2].partition("&")[0]
                for call in fake.calls("UploadPart")]
     tap.equal(len(numbers), len(set(numbers)))
+
+
+@tap.cases(kept=(True,), replaced=(False,))
+def a_write_that_failed_behind_a_park(kept):
+    """It has sent parts that the record does not know.  Who goes on from the record sends others by
+    the same numbers, and where the store would keep the first they must not count."""
+    fake, bucket, d = setup(Profile(first_part_wins=kept))
+    d.must("check")
+    tap.equal("does not do replacement of parts" in d.log(), kept, d.log())
+    d.must("park", "k", 25 * MIB, MIB)
+    fake.fault(operation="CompleteMultipartUpload", status=403, code="AccessDenied")
+    tap.equal(d("resume", "k", 34 * MIB, MIB, "newest").status, "EDENIED")
+    again = d("resume", "k", 34 * MIB, MIB, "newest")
+    tap.equal(again.status, "ENOTFOUND" if kept else "OK", again)
+    if kept:
+        tap.ok("keeps the first bytes" in again["message"], again["message"])
+    else:
+        tap.ok(fake.objects(bucket)["k"] == pattern(34 * MIB), "bytes")
+    # nobody else's parts: it is asked once, and gone on with
+    d.must("park", "j", 25 * MIB, MIB)
+    before = len(fake.calls("ListParts"))
+    d.must("resume", "j", 34 * MIB, MIB, "newest")
+    tap.equal(len(fake.calls("ListParts")) - before, int(kept))
+    tap.ok(fake.objects(bucket)["j"] == pattern(34 * MIB), "bytes")
 
 
 # ---- uploads that left no record ----

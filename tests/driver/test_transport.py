@@ -3,6 +3,7 @@
 """How the s3 driver reaches a store: by TLS, through proxies, over connections that are kept; and what
 its requests are on the wire."""
 
+import collections
 import hashlib
 import os
 import socket
@@ -460,6 +461,24 @@ def memory_of_many_writers(options, most):
     tap.ok(peak <= most + own, f"{peak / MIB:.0f} MiB at most, {most / MIB:.0f} are for buffers")
     tap.ok(after <= own, f"{after / MIB:.0f} MiB are left")
     tap.ok(len(fake.calls("UploadPart")) >= 2 * count, "parts were sent")
+
+
+@tap.cases(of_connections={"maxconnections": 2}, of_memory={"memory": "40M"})
+def callers_take_their_turns(options):
+    """Many writers at what there is little of: none is done while another has hardly begun."""
+    fake, bucket = store()
+    d = drive(fake, bucket, chunksize="5M", unsignedpayload="yes", **options)
+    fake.fault(operation="UploadPart", times=None, forget=True, body=b"",
+               headers={"ETag": '"e"'})
+    fake.fault(operation="CompleteMultipartUpload", times=None, body=b"<CompleteMultipartUpload"
+               b"Result><ETag>&quot;e&quot;</ETag></CompleteMultipartUploadResult>")
+    count, parts = 8, 12
+    tap.equal(statuses(d.must("writers", "k", count, parts * 5 * MIB, MIB)), {"OK": count})
+    calls = fake.calls("UploadPart", "CompleteMultipartUpload")
+    first = [c.operation for c in calls].index("CompleteMultipartUpload")
+    sent = collections.Counter(c.target.partition("?")[0] for c in calls[:first])
+    tap.equal(len(sent), count, f"{sent}")
+    tap.ok(min(sent.values()) >= parts // 3, f"{sent}")
 
 
 # ---- patience ----

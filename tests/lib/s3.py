@@ -61,8 +61,8 @@ class S3:
             raise OSError(f"s3: {args[0]} {args[1]}: {status} {body[:300]!r}")
         return body
 
-    def make_bucket(self, bucket):
-        self._must("PUT", "/" + bucket)
+    def make_bucket(self, bucket, headers=None):
+        self._must("PUT", "/" + bucket, headers=headers)
 
     def get(self, bucket, key):
         return self._must("GET", f"/{bucket}/{key}")

@@ -312,11 +312,11 @@ class Minio(_Http):
     def s3(self):
         return s3.S3(self.endpoint, self.accesskey, self.secretkey)
 
-    def make_bucket(self, name):
+    def make_bucket(self, name, headers=None):
         deadline = time.monotonic() + 15
         while True:  # ready a moment before it is writable
             try:
-                return self.s3.make_bucket(name)
+                return self.s3.make_bucket(name, headers)
             except OSError:
                 if time.monotonic() > deadline:
                     raise
