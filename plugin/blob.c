@@ -119,6 +119,26 @@ int stow_blob_stat(struct stow_registry *registry, const struct stow_op *op, con
 	return status;
 }
 
+int stow_blob_url(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                  const char *text, int64_t seconds, char *ret, size_t cap, struct stow_error *err)
+{
+	static const char where[] = "blob.url";
+	struct cache_entry entry = { .size = 0 };
+	struct layout_key key;
+	struct digest digest;
+	int status = name_require_with_digest(name, text, &digest, where, err);
+
+	if (status != STOW_OK)
+		return status;
+	if (!cache_get(registry->cache, CACHE_BLOB, name, &digest, &entry))
+		status = look(registry, op, where, name, &digest, &entry, err);
+	cache_bytes_unref(entry.bytes);
+	if (status != STOW_OK)
+		return status;
+	layout_data(&key, &entry.target);
+	return store_presign(registry->store, op, key.text, "GET", seconds, ret, cap, err);
+}
+
 /* Opens at reader->position; fills size and end at the first time. */
 static int reader_open(struct stow_reader *reader, const struct stow_op *op, int64_t length,
                        struct stow_error *err)

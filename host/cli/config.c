@@ -6,6 +6,7 @@
 #include "host/cli/config.h"
 
 #include "host/cli/mdoc.h"
+#include "host/serve/serve.h"
 #include "host/serve/setup.h"
 
 #include <getopt.h>
@@ -17,13 +18,15 @@
 static const char *const drivers[] = { "filesystem", "memory", "s3" };
 
 static const char usage[] =
-	"usage: stowage config [-c FILE] [--explain | --json | --check]\n"
+	"usage: stowage config [-c FILE] [--explain [KEY] | --json | --check]\n"
 	"       stowage config --sample | --mdoc SECTION\n"
 	"\n"
 	"  -c, --config FILE  read FILE instead of $STOWAGE_CONFIG or /etc/stowage/plugin.conf\n"
-	"      --explain      every key: value in force, where it comes from, meaning (default)\n"
+	"      --explain      every key: value in force, where it comes from, meaning (default);\n"
+	"                     or those that KEY names: a section, a key, or SECTION.KEY\n"
 	"      --json         the same as JSON\n"
-	"      --check        only check; exit status 0 where the configuration holds\n"
+	"      --check        only check, the files that it names too; exit status 0 where it "
+        "holds\n"
 	"      --sample       a plugin.conf with every key at its default\n"
 	"      --mdoc SECTION every key of a section as an item of a manual page's list\n"
 	"  -h, --help         this text\n"
@@ -97,20 +100,36 @@ static const char sample_head[] =
 	"# The variable STOWAGE_<SECTION>_<KEY> is stronger: STOWAGE_STORAGE_DRIVER=s3.\n"
 	"# `stowage config --explain` shows what is in force and where it comes from.\n";
 
-static void print_sections(const struct stow_config *c,
-                           void (*print)(const struct stow_config_entry *))
+/* "http", "listen" and "http.listen" all name [http] listen; NULL names all. */
+static bool is_named(const struct stow_config_entry *e, const char *name)
+{
+	size_t len = strlen(e->section);
+
+	if (!name || strcmp(name, e->section) == 0 || strcmp(name, e->option->name) == 0)
+		return true;
+	return strncmp(name, e->section, len) == 0 && name[len] == '.' &&
+	       strcmp(name + len + 1, e->option->name) == 0;
+}
+
+/* How many keys were printed. */
+static size_t print_sections(const struct stow_config *c, const char *name,
+                             void (*print)(const struct stow_config_entry *))
 {
 	struct stow_config_entry e;
 	const char *section = "";
-	size_t cursor = 0;
+	size_t cursor = 0, n = 0;
 
 	while (stow_config_next(c, &cursor, &e) == STOW_OK) {
+		if (!is_named(&e, name))
+			continue;
+		n++;
 		if (strcmp(section, e.section) != 0)
 			printf("%s[%s]\n", print == print_sample || *section ? "\n" : "",
 			       e.section);
 		section = e.section;
 		print(&e);
 	}
+	return n;
 }
 
 static json_t *entry_json(const struct stow_config_entry *e)
@@ -182,13 +201,13 @@ static int run_tables(const char *section)
 			setup_complain("config: there is no section [%s]", section);
 	} else {
 		fputs(sample_head, stdout);
-		print_sections(c, print_sample);
+		print_sections(c, NULL, print_sample);
 	}
 	stow_config_free(c);
 	return ok && setup_flush() ? 0 : 1;
 }
 
-static int run(enum mode mode, const char *file)
+static int run(enum mode mode, const char *file, const char *key)
 {
 	struct stow_config *c = NULL;
 	struct stow_error err = { 0 };
@@ -201,6 +220,8 @@ static int run(enum mode mode, const char *file)
 		r = add_drivers(c, false, &err);
 	if (r == STOW_OK)
 		r = stow_config_check(c, &err);
+	if (r == STOW_OK && mode == CHECK)
+		r = serve_check(c, &err);
 	if (r != STOW_OK) {
 		setup_complain("%s", err.message);
 		stow_config_free(c);
@@ -208,9 +229,10 @@ static int run(enum mode mode, const char *file)
 	}
 	for (i = 0; (warning = stow_config_warning(c, i)); i++)
 		setup_complain("%s", warning);
-	if (mode == EXPLAIN)
-		print_sections(c, print_explain);
-	else if (mode == JSON)
+	if (mode == EXPLAIN && print_sections(c, key, print_explain) == 0) {
+		setup_complain("config: there is no key %s", key);
+		status = 2;
+	} else if (mode == JSON)
 		status = print_json(c);
 	stow_config_free(c);
 	return setup_flush() ? status : 1;
@@ -229,7 +251,7 @@ int config_main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	enum mode mode = EXPLAIN, wanted;
-	const char *file = NULL, *section = NULL;
+	const char *file = NULL, *section = NULL, *key = NULL;
 	bool chosen = false;
 	int c;
 
@@ -269,10 +291,12 @@ int config_main(int argc, char **argv)
 		mode = wanted;
 		chosen = true;
 	}
+	if (mode == EXPLAIN && optind < argc)
+		key = argv[optind++];
 	if (optind < argc) {
 		setup_complain("config: unexpected \"%s\"; see stowage config --help",
 		               argv[optind]);
 		return 2;
 	}
-	return mode == SAMPLE || mode == MDOC ? run_tables(section) : run(mode, file);
+	return mode == SAMPLE || mode == MDOC ? run_tables(section) : run(mode, file, key);
 }

@@ -8,9 +8,10 @@
 #include <stdarg.h>
 
 #include "common/text.h"
+#include "host/serve/health.h"
 #include "host/serve/range.h"
 
-/* These two ask nothing of the store, and so of no worker: who looks whether the host is alive gets
+/* These ask nothing of the store, and so of no worker: who looks whether the host is alive gets
  * an answer while all workers wait. */
 static bool answer_base(struct exchange *x)
 {
@@ -27,7 +28,34 @@ static bool answer_root(struct exchange *x)
 	return false;
 }
 
+static void answer_word(struct exchange *x, int status, const char *word)
+{
+	x->reply.status = status;
+	reply_header(&x->reply, "Content-Type", "text/plain");
+	reply_header(&x->reply, "Cache-Control", "no-store");
+	buf_addf(&x->reply.body, "%s\n", word);
+}
+
+static bool answer_live(struct exchange *x)
+{
+	answer_word(x, 200, "alive");
+	return false;
+}
+
+static bool answer_ready(struct exchange *x)
+{
+	if (__atomic_load_n(&x->service->draining, __ATOMIC_RELAXED))
+		answer_word(x, 503, "ending");
+	else if (!health_ready(x->service->health))
+		answer_word(x, 503, "the store does not answer");
+	else
+		answer_word(x, 200, "ready");
+	return false;
+}
+
 static const struct action actions_base[] = {
+	{ ROUTE_LIVE, METHOD_GET, "live.get", BODY_DISCARD, answer_live, NULL, NULL, NULL },
+	{ ROUTE_READY, METHOD_GET, "ready.get", BODY_DISCARD, answer_ready, NULL, NULL, NULL },
 	{ ROUTE_BASE, METHOD_GET, "base.get", BODY_DISCARD, answer_base, NULL, NULL, NULL },
 	{ ROUTE_ROOT, METHOD_GET, "root.get", BODY_DISCARD, answer_root, NULL, NULL, NULL },
 	{ 0, 0, NULL, 0, NULL, NULL, NULL, NULL },
@@ -90,6 +118,11 @@ void actions_route(struct exchange *x)
 	}
 	if (!action) {
 		refuse_method(x, methods);
+		return;
+	}
+	if (x->service->read_only && action->method != METHOD_GET) {
+		reply_header(&x->reply, "Allow", "GET, HEAD");
+		reply_error(&x->reply, 405, "UNSUPPORTED", "the registry is read-only", NULL);
 		return;
 	}
 	if (route->name && stow_name_check(route->name) != STOW_OK) {

@@ -6,7 +6,9 @@
 #include "common/clock.h"
 #include "host/serve/actions.h"
 #include "host/serve/range.h"
+#include "host/serve/redirection.h"
 
+#define URL_MAX ((size_t)8 * 1024) /* signed with a token of temporary keys */
 #define MAX_AGE "max-age=31536000"
 
 static bool check(struct exchange *x)
@@ -74,6 +76,37 @@ static void start_stream(struct exchange *x, const struct range *range,
 	x->reader = NULL;
 }
 
+static bool may_redirect(const struct exchange *x)
+{
+	return x->service->redirection && x->request.method != METHOD_HEAD &&
+	       redirection_wants(x->service->redirection, x->request.header[HEADER_USER_AGENT]);
+}
+
+/* To the store's own URL; false where there is none, or it is not worth a request more. */
+static bool redirect(struct exchange *x, const struct stow_descriptor *d)
+{
+	const struct route *route = &x->request.route;
+	struct stow_op op = exchange_op(x, x->service->request_timeout);
+	struct stow_error err = { 0 };
+	char url[URL_MAX];
+	int status;
+
+	if (d->size < x->service->redirection->least)
+		return false;
+	status = stow_blob_url(x->service->registry, &op, route->name, route->reference,
+	                       x->service->redirection->seconds, url, sizeof(url), &err);
+	if (status != STOW_OK) {
+		if (status != STOW_ENOTSUP)
+			sink_event(x->service->sink, STOW_LOG_WARNING, err.where, x->trace,
+			           "the blob is served from here: %s", err.message);
+		return false;
+	}
+	x->reply.status = 307;
+	reply_header(&x->reply, "Location", "%s", url);
+	reply_header(&x->reply, "Cache-Control", "no-store"); /* it ends before what it leads to */
+	return true;
+}
+
 static void finish_get(struct exchange *x)
 {
 	const struct route *route = &x->request.route;
@@ -87,10 +120,12 @@ static void finish_get(struct exchange *x)
 	if (range_if_range(x->request.header[HEADER_IF_RANGE], route->reference))
 		range = range_parse(x->request.header[HEADER_RANGE]);
 	if (x->request.method == METHOD_HEAD || x->request.header[HEADER_IF_NONE_MATCH] ||
-	    range.kind == RANGE_SUFFIX) {
+	    range.kind == RANGE_SUFFIX || may_redirect(x)) {
 		if (finish_stat(x, &d))
 			return;
 	}
+	if (may_redirect(x) && redirect(x, &d))
+		return;
 	if (range.kind == RANGE_SUFFIX) {
 		if (range.first == 0 || d.size == 0) {
 			refuse_range(x, d.size);

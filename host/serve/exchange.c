@@ -16,7 +16,7 @@ enum waiting {
 	WAIT_DATA   /* of a streamed answer */
 };
 
-enum step { STEP_NONE = 0, STEP_START, STEP_WRITE, STEP_FINISH, STEP_READ };
+enum step { STEP_NONE = 0, STEP_AUTHORIZE, STEP_START, STEP_WRITE, STEP_FINISH, STEP_READ };
 
 static void run_step(struct work *w);
 static void go_on(struct parked *p);
@@ -87,6 +87,7 @@ static void free_exchange(struct exchange *x)
 	buf_done(&x->collected);
 	reply_done(&x->reply);
 	request_done(&x->request);
+	identity_done(&x->who);
 	mutex_lock(&x->lock);
 	pump_done(&x->pump);
 	mutex_unlock(&x->lock);
@@ -105,6 +106,8 @@ static enum step next_step_locked(const struct exchange *x)
 	if (x->replied)
 		return x->reader && !x->read_over && pump_has_space(&x->pump) ? STEP_READ
 		                                                              : STEP_NONE;
+	if (!x->authorized)
+		return STEP_AUTHORIZE;
 	if (!x->started && x->body == BODY_STREAM)
 		return STEP_START;
 	if (pump_data(&x->pump, &len))
@@ -128,6 +131,13 @@ static void kick_locked(struct exchange *x)
 	workers_push(x->service->workers, &x->work);
 }
 
+/* A body is not taken before what takes it is ready. */
+static bool waits_for_start_locked(const struct exchange *x) REQUIRES(x->lock);
+static bool waits_for_start_locked(const struct exchange *x)
+{
+	return x->body == BODY_STREAM && x->request.length != 0;
+}
+
 /* Is what the connection waits for there? */
 static bool is_ready_locked(const struct exchange *x, int waiting) REQUIRES(x->lock);
 static bool is_ready_locked(const struct exchange *x, int waiting)
@@ -136,7 +146,7 @@ static bool is_ready_locked(const struct exchange *x, int waiting)
 
 	switch (waiting) {
 	case WAIT_START:
-		return x->started;
+		return x->failed || (x->authorized && (x->started || !waits_for_start_locked(x)));
 	case WAIT_ROOM:
 		return x->failed || pump_has_space(&x->pump);
 	case WAIT_REPLY:
@@ -172,6 +182,18 @@ static enum exchange_want wait_locked(struct exchange *x, int what)
 }
 
 /* ---- the worker's side ---- */
+
+/* AUTH_LATER where it may not wait and would have to. */
+static enum auth_verdict authorize(struct exchange *x, bool may_wait)
+{
+	enum auth_verdict verdict = auth_request(x->service->auth, &x->request, may_wait, &x->who,
+	                                         &x->reply);
+
+	if (verdict != AUTH_ALLOWED)
+		return verdict;
+	x->body = x->action->body;
+	return !x->action->check || x->action->check(x) ? AUTH_ALLOWED : AUTH_REFUSED;
+}
 
 static bool do_write(struct exchange *x, const char *data, size_t len)
 {
@@ -238,7 +260,9 @@ static void do_step(struct exchange *x, enum step step)
 		do_read(x, space, len);
 		return;
 	}
-	if (step == STEP_START)
+	if (step == STEP_AUTHORIZE)
+		good = authorize(x, true) == AUTH_ALLOWED;
+	else if (step == STEP_START)
 		good = !x->action->start || x->action->start(x);
 	else if (step == STEP_WRITE)
 		good = do_write(x, data, len);
@@ -250,6 +274,8 @@ static void do_step(struct exchange *x, enum step step)
 	if (!good)
 		close_handles(x);
 	mutex_lock(&x->lock);
+	if (step == STEP_AUTHORIZE)
+		x->authorized = true;
 	if (step == STEP_START)
 		x->started = true;
 	if (step == STEP_WRITE)
@@ -339,20 +365,19 @@ static enum exchange_want refuse_locked(struct exchange *x)
 enum exchange_want exchange_begin(struct exchange *x)
 {
 	enum exchange_want want = EXCHANGE_MORE;
-	bool good = true;
+	enum auth_verdict verdict = AUTH_LATER;
 
 	if (!x->begun) {
 		x->begun = true;
-		x->body = x->action ? x->action->body : BODY_DISCARD;
-		good = x->action && (!x->action->check || x->action->check(x));
+		verdict = x->action ? authorize(x, false) : AUTH_REFUSED;
 	}
 	mutex_lock(&x->lock);
-	if (!good)
-		x->failed = true;
+	x->authorized |= verdict == AUTH_ALLOWED;
+	x->failed |= verdict == AUTH_REFUSED;
 	kick_locked(x);
 	if (x->failed)
 		want = refuse_locked(x);
-	else if (x->body == BODY_STREAM && x->request.length != 0 && !x->started)
+	else if (!x->authorized || (waits_for_start_locked(x) && !x->started))
 		want = wait_locked(x, WAIT_START);
 	mutex_unlock(&x->lock);
 	return want;

@@ -6,8 +6,9 @@
  *
  *   begin+ -> body* -> end+ -> reply [-> read*] -> over
  *
- * It promises that at most one worker is in an exchange at a time, that a client that went away
- * ends it without its upload being sealed, that a body is taken only when the action wants it, that
+ * It promises that at most one worker is in an exchange at a time, that nothing of an action but
+ * its labels is used and no byte of a body taken before auth.h has let the request through, that a
+ * client that went away ends it without its upload being sealed, that a body is taken only when the action wants it, that
  * a fault in mid-body is answered after the rest of the body was read or ends the connection, and
  * that what it suspended it resumes.  It knows
  * neither the HTTP library nor the registry: the actions know the one, the server the other.
@@ -22,6 +23,7 @@
 
 #include "common/buf.h"
 #include "common/thread.h"
+#include "host/serve/auth.h"
 #include "host/serve/log.h"
 #include "host/serve/parking.h"
 #include "host/serve/pump.h"
@@ -30,13 +32,20 @@
 #include "host/serve/workers.h"
 
 struct exchange;
+struct health;
+struct redirection;
 
-/* What all exchanges of a host share; filled before the first and not changed after. */
+/* What all exchanges of a host share; filled before the first and not changed after, but for what is atomic. */
 struct service {
 	struct stow_registry *registry;
 	struct workers *workers;
 	struct parking *parking;
 	const struct sink *sink;
+	struct auth *auth;     /* NULL: everybody may do all */
+	struct health *health; /* NULL: the store is taken to be there */
+	bool draining;         /* atomic: takes no new connection any more */
+	bool read_only;
+	const struct redirection *redirection;   /* NULL: blobs are served from here */
 	int64_t request_timeout, commit_timeout; /* ns */
 	int64_t max_discard;
 	int64_t manifest_memory;
@@ -56,7 +65,7 @@ struct action {
 	int method; /* enum method; HEAD goes where GET does */
 	const char *label;
 	int body; /* enum exchange_body; check may choose another in the exchange */
-	/* What needs no store, in the connection's thread. false: the reply is made. NULL: nothing
+	/* What needs no store, in the connection's thread or a worker. false: the reply is made. NULL: nothing
 	 * to do. */
 	bool (*check)(struct exchange *);
 	/* Before the body is taken. false: the reply is made. NULL: nothing to do. */
@@ -87,14 +96,15 @@ struct exchange {
 	struct work work;
 	struct service *service;
 	struct exchange_hooks hooks;
-	char trace[20];
+	char trace[REQUEST_ID_MAX + 1];
 	int64_t begun_ns;
 	bool begun; /* the connection's: check was made */
 
 	/* Set before begin, then read by all. */
 	struct request request;
 	const struct action *action;
-	int body;
+	int body;            /* enum exchange_body; from the time that it is authorized on */
+	struct identity who; /* likewise */
 
 	/* The one worker's, and the server's once the reply is made. */
 	struct reply reply;
@@ -116,6 +126,7 @@ struct exchange {
 	struct mutex lock;
 	struct pump pump;
 	unsigned refs;
+	bool authorized; /* and check was made */
 	bool started;
 	bool failed;    /* reply made before the body ended */
 	bool whole;     /* the body has ended */

@@ -56,6 +56,7 @@ static bool add_link(struct exchange *x, const char *last, int64_t n)
 static int add_names(struct exchange *x, struct stow_names *names, int64_t n,
                      struct stow_error *err)
 {
+	const struct route *r = &x->request.route;
 	struct buf *body = &x->reply.body;
 	struct buf cleanup_buf last = { 0 };
 	int status = STOW_OK;
@@ -69,6 +70,10 @@ static int add_names(struct exchange *x, struct stow_names *names, int64_t n,
 		status = stow_names_next(names, &op, &name, err);
 		if (status != STOW_OK)
 			break;
+		if (r->kind == ROUTE_CATALOG && !auth_may_pull(x->service->auth, &x->who, name)) {
+			i--;
+			continue;
+		}
 		if (i == n) {
 			if (!add_link(x, buf_text(&last), n))
 				return error_nomem(err, "list.page");

@@ -13,36 +13,153 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/text.h"
+#include "common/thread.h"
 #include "host/serve/reply.h"
 
 #define LINE_MAX_LEN ((size_t)64 * 1024)
+#define COMPONENTS_MAX 32 /* with a level of their own */
+#define COMPONENT_MAX 32
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
 
-int sink_open(struct sink *s, const struct stow_config *config, struct stow_error *err)
+/* ---- levels ---- */
+
+/* Those of one reading of [log]; what is worse or equal is written. */
+struct table {
+	int32_t level; /* enum stow_level, of components that are not named */
+	size_t n;
+	struct {
+		char component[COMPONENT_MAX];
+		int32_t level;
+	} of[COMPONENTS_MAX];
+};
+
+struct sink_levels {
+	struct mutex lock;
+	struct table table GUARDED_BY(lock);
+};
+
+static int32_t level_of_name(const char *name, size_t len)
+{
+	for (int32_t i = STOW_LOG_ERROR; i <= STOW_LOG_DEBUG; i++) {
+		if (strlen(level_names[i]) == len && memcmp(level_names[i], name, len) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* One "component:level" of a list. */
+static bool add_component(struct table *t, const char *text, size_t len)
+{
+	const char *colon = memchr(text, ':', len);
+	size_t name = colon ? (size_t)(colon - text) : 0;
+	int32_t level = colon ? level_of_name(colon + 1, len - name - 1) : -1;
+
+	if (level < 0 || t->n == COMPONENTS_MAX || name == 0 ||
+	    !text_format(t->of[t->n].component, COMPONENT_MAX, "%.*s", (int)name, text))
+		return false;
+	t->of[t->n++].level = level;
+	return true;
+}
+
+static int read_levels(const struct stow_config *config, struct table *ret, struct stow_error *err)
 {
 	const char *level = stow_config_string(config, "log", "level");
-	const char *format = stow_config_string(config, "log", "format");
+	const char *list = stow_config_string(config, "log", "levels");
 
-	memset(s, 0, sizeof *s);
-	s->events = STDERR_FILENO;
-	s->requests = STDOUT_FILENO;
-	s->access = stow_config_number(config, "log", "accesslog") != 0;
-	s->level = -1;
-	for (int32_t i = STOW_LOG_ERROR; i <= STOW_LOG_DEBUG; i++) {
-		if (level && strcmp(level, level_names[i]) == 0)
-			s->level = i;
-	}
-	if (s->level < 0)
+	*ret = (struct table){ .level = level ? level_of_name(level, strlen(level)) : -1 };
+	if (ret->level < 0)
 		return error_set(err, STOW_EINVAL, "config",
 		                 "[log] level = %s: expected error, warning, info or debug",
 		                 level ? level : "");
-	s->json = format && strcmp(format, "json") == 0;
-	if (!s->json && (!format || strcmp(format, "text") != 0))
-		return error_set(err, STOW_EINVAL, "config",
-		                 "[log] format = %s: expected text or json", format ? format : "");
+	for (const char *p = list ? list : ""; *(p += strspn(p, ", \t\n"));) {
+		size_t len = strcspn(p, ", \t\n");
+
+		if (!add_component(ret, p, len))
+			return error_set(
+				err, STOW_EINVAL, "config",
+				"[log] levels = %s: expected at most %d of component:level, "
+				"parted by commas",
+				list, COMPONENTS_MAX);
+		p += len;
+	}
 	return STOW_OK;
 }
+
+/* A component is named by what stands before its first dot, too: "s3" has "s3.write". */
+static int32_t level_of(const struct sink *s, const char *component)
+{
+	size_t room = component ? strcspn(component, ".") : 0;
+	int32_t level;
+
+	if (!s->levels)
+		return -1;
+	mutex_lock(&s->levels->lock);
+	level = s->levels->table.level;
+	for (size_t i = 0; component && i < s->levels->table.n; i++) {
+		const char *name = s->levels->table.of[i].component;
+
+		if (strcmp(name, component) == 0 ||
+		    (strlen(name) == room && memcmp(name, component, room) == 0))
+			level = s->levels->table.of[i].level;
+	}
+	mutex_unlock(&s->levels->lock);
+	return level;
+}
+
+int sink_open(struct sink *s, const struct stow_config *config, struct stow_error *err)
+{
+	const char *format = stow_config_string(config, "log", "format");
+	struct table table;
+	int r;
+
+	*s = (struct sink){
+		.events = STDERR_FILENO,
+		.requests = STDOUT_FILENO,
+		.access = stow_config_number(config, "log", "accesslog") != 0,
+		.json = format && strcmp(format, "json") == 0,
+	};
+	if (!s->json && (!format || (strcmp(format, "text") != 0 && strcmp(format, "logfmt") != 0)))
+		return error_set(err, STOW_EINVAL, "config",
+		                 "[log] format = %s: expected logfmt or json",
+		                 format ? format : "");
+	r = read_levels(config, &table, err);
+	if (r != STOW_OK)
+		return r;
+	s->levels = calloc(1, sizeof(*s->levels));
+	if (!s->levels || mutex_init(&s->levels->lock) != 0) {
+		free(s->levels);
+		s->levels = NULL;
+		return error_nomem(err, "log.open");
+	}
+	mutex_lock(&s->levels->lock);
+	s->levels->table = table;
+	mutex_unlock(&s->levels->lock);
+	return STOW_OK;
+}
+
+int sink_reload(const struct sink *s, const struct stow_config *config, struct stow_error *err)
+{
+	struct table table;
+	int r = read_levels(config, &table, err);
+
+	if (r != STOW_OK)
+		return r;
+	mutex_lock(&s->levels->lock);
+	s->levels->table = table;
+	mutex_unlock(&s->levels->lock);
+	return STOW_OK;
+}
+
+void sink_close(struct sink *s)
+{
+	if (s->levels)
+		mutex_done(&s->levels->lock);
+	free(s->levels);
+	s->levels = NULL;
+}
+
+/* ---- lines ---- */
 
 static void add_key(const struct sink *s, struct buf *b, const char *key)
 {
@@ -124,7 +241,7 @@ static void put_event(const struct sink *s, int32_t level, const char *component
 	buf_init(&b, LINE_MAX_LEN);
 	if (level < STOW_LOG_ERROR || level > STOW_LOG_DEBUG)
 		level = STOW_LOG_DEBUG;
-	if (level > s->level)
+	if (level > level_of(s, component))
 		return;
 	add_time(s, &b);
 	add_text(s, &b, "level", level_names[level]);
@@ -164,6 +281,7 @@ void sink_request(const struct sink *s, const struct sink_request *r)
 	add_time(s, &b);
 	add_text(s, &b, "request", r->trace);
 	add_text(s, &b, "remote", r->remote);
+	add_text(s, &b, "user", r->user);
 	add_text(s, &b, "method", r->method);
 	add_text(s, &b, "path", r->target);
 	add_number(s, &b, "status", r->status);

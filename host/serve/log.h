@@ -11,8 +11,10 @@
 #include <stdint.h>
 #include <stowage/config.h>
 
+struct sink_levels;
+
 struct sink {
-	int32_t level; /* enum stow_level: what is worse or equal is written */
+	struct sink_levels *levels; /* what is written of each component; NULL: nothing */
 	bool json;
 	bool access;
 	int events, requests; /* descriptors */
@@ -20,6 +22,9 @@ struct sink {
 
 /* From [log]; STOW_EINVAL names the key. */
 int sink_open(struct sink *, const struct stow_config *, struct stow_error *);
+/* Takes the levels of [log] anew, while others write; after an error the old ones hold. */
+int sink_reload(const struct sink *, const struct stow_config *, struct stow_error *);
+void sink_close(struct sink *);
 /* The form of stow_host.log; arg is the sink. */
 void sink_write(void *arg, int32_t level, const char *component, const char *line);
 /* trace is a request's id, "" or NULL where there is none. */
@@ -27,7 +32,7 @@ void sink_event(const struct sink *, int32_t level, const char *component, const
                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 struct sink_request {
-	const char *trace, *remote, *method, *target, *agent; /* any may be NULL */
+	const char *trace, *remote, *user, *method, *target, *agent; /* any may be NULL */
 	int status;             /* 0: the client went away, or nothing could be answered */
 	bool broken;            /* the answer did not reach the client whole */
 	int64_t received, sent; /* bytes of bodies */

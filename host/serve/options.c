@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rows of [http] and [log], defaults and help lines included.  It knows nothing of how a value
+ * The rows of [http], [health], [auth] and [log], defaults and help lines included.  It knows nothing of how a value
  * is parsed or used.
  */
 #include "host/serve/options.h"
@@ -32,11 +32,47 @@ const struct stow_option serve_http_options[] = {
 	{ "committimeout", STOW_OPTION_TIME, 0, "15m", "time to put a finished upload in place" },
 	{ "draintime", STOW_OPTION_TIME, 0, "30s",
 	  "after SIGTERM, time to finish what is under way" },
+	{ "readonly", STOW_OPTION_BOOL, 0, "no", "refuse what would change the store" },
+	{ "redirect", STOW_OPTION_BOOL, 0, "no",
+	  "send GETs of blobs on to a URL of the store's, where it has any" },
+	{ "redirectagents", STOW_OPTION_STRING, 0, NULL,
+	  "only clients whose User-Agent begins with one of these, parted by commas" },
+	{ "redirectsize", STOW_OPTION_SIZE, 0, "64K", "smaller blobs are served by this process" },
+	{ "redirecttime", STOW_OPTION_TIME, 0, "20m", "how long such a URL is good" },
+	{ NULL, 0, 0, NULL, NULL },
+};
+
+const struct stow_option serve_health_options[] = {
+	{ "interval", STOW_OPTION_TIME, 0, "10s",
+	  "how often the store is asked whether it is there; 0: never" },
+	{ "timeout", STOW_OPTION_TIME, 0, "10s", "time for its answer" },
+	{ "threshold", STOW_OPTION_COUNT, 0, "3",
+	  "failures in a row after which /readyz says so (1 to 1000)" },
+	{ NULL, 0, 0, NULL, NULL },
+};
+
+const struct stow_option serve_auth_options[] = {
+	{ "htpasswd", STOW_OPTION_STRING, 0, NULL,
+	  "file of users and their passwords' bcrypt hashes, as htpasswd -B makes it" },
+	{ "realm", STOW_OPTION_STRING, 0, NULL,
+	  "what a browser shows; with issuer, the URL of the token service" },
+	{ "issuer", STOW_OPTION_STRING, 0, NULL,
+	  "who makes the tokens (iss); with it, bearer tokens are wanted" },
+	{ "service", STOW_OPTION_STRING, 0, NULL, "this registry's name in tokens (aud)" },
+	{ "jwks", STOW_OPTION_STRING, 0, NULL, "file of the issuer's keys, a JWK set" },
+	{ "rootcertbundle", STOW_OPTION_STRING, 0, NULL,
+	  "PEM file of certificates that tokens' keys are certified by" },
+	{ "signingalgorithms", STOW_OPTION_STRING, 0, NULL,
+	  "those that are taken, parted by commas; unset: RS, PS, ES and EdDSA" },
+	{ "clientcertificate", STOW_OPTION_BOOL, 0, "no",
+	  "whether the name in a client's verified certificate is its user's" },
 	{ NULL, 0, 0, NULL, NULL },
 };
 
 const struct stow_option serve_log_options[] = {
 	{ "level", STOW_OPTION_STRING, 0, "info", "error, warning, info or debug" },
+	{ "levels", STOW_OPTION_STRING, 0, NULL,
+	  "other levels of single components: component:level, parted by commas" },
 	{ "format", STOW_OPTION_STRING, 0, "text", "text (key=value) or json, one line an event" },
 	{ "accesslog", STOW_OPTION_BOOL, 0, "on", "one line a request on standard output" },
 	{ NULL, 0, 0, NULL, NULL },

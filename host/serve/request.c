@@ -20,6 +20,8 @@ static const char *const header_names[HEADER_COUNT] = {
 	[HEADER_IF_RANGE] = "If-Range",
 	[HEADER_IF_NONE_MATCH] = "If-None-Match",
 	[HEADER_USER_AGENT] = "User-Agent",
+	[HEADER_AUTHORIZATION] = "Authorization",
+	[HEADER_REQUEST_ID] = "X-Request-Id",
 };
 
 int request_method(const char *text)
@@ -115,6 +117,19 @@ bool request_frame(struct request *r, const char **ret_why)
 		}
 	}
 	return true;
+}
+
+const char *request_id(const struct request *r)
+{
+	const char *id = r->header[HEADER_REQUEST_ID];
+	size_t len = id ? strlen(id) : 0;
+
+	if (len == 0 || len > REQUEST_ID_MAX || r->header_times[HEADER_REQUEST_ID] != 1)
+		return NULL;
+	return strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._") ==
+	                       len
+	               ? id
+	               : NULL;
 }
 
 bool request_expects(const struct request *r)

@@ -11,6 +11,8 @@
 
 #include "host/serve/route.h"
 
+#define REQUEST_ID_MAX 64 /* octets of a request's id, the client's own or made here */
+
 enum method {
 	METHOD_OTHER = 0,
 	METHOD_GET = 1,
@@ -32,6 +34,8 @@ enum request_header {
 	HEADER_IF_RANGE,
 	HEADER_IF_NONE_MATCH,
 	HEADER_USER_AGENT,
+	HEADER_AUTHORIZATION,
+	HEADER_REQUEST_ID,
 	HEADER_COUNT
 };
 
@@ -53,6 +57,8 @@ bool request_header(struct request *, const char *name, const char *value);
 /* Sets length. false, with a line for the client, where the framing is ambiguous or unknown: then
  * nothing more of the connection can be trusted. */
 bool request_frame(struct request *, const char **ret_why);
+/* The client's own id of it, where it is one to be taken over; else NULL. */
+const char *request_id(const struct request *);
 /* Does the client wait for leave to send the body? */
 bool request_expects(const struct request *);
 /* The target for a log line, signed upload state left out; to be freed; NULL without memory. */

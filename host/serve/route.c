@@ -187,6 +187,10 @@ bool route_parse(struct route *ret, const char *target)
 		ret->kind = ROUTE_BROKEN;
 	} else if (strcmp(path, "/") == 0) {
 		ret->kind = ROUTE_ROOT;
+	} else if (strcmp(path, "/livez") == 0) {
+		ret->kind = ROUTE_LIVE;
+	} else if (strcmp(path, "/readyz") == 0) {
+		ret->kind = ROUTE_READY;
 	} else if (strcmp(path, "/v2") == 0) {
 		ret->v2 = true;
 		ret->kind = ROUTE_BASE;

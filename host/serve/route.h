@@ -13,6 +13,8 @@ enum route_kind {
 	ROUTE_UNKNOWN = 0,
 	ROUTE_BROKEN,    /* a broken escape, %00, or an escaped slash in a name */
 	ROUTE_ROOT,      /* / */
+	ROUTE_LIVE,      /* /livez */
+	ROUTE_READY,     /* /readyz */
 	ROUTE_BASE,      /* /v2/ */
 	ROUTE_CATALOG,   /* /v2/_catalog */
 	ROUTE_TAGS,      /* /v2/<name>/tags/list */

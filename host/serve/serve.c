@@ -16,17 +16,25 @@
 #include "common/error.h"
 #include "host/serve/setup.h"
 #include "host/serve/actions.h"
+#include "host/serve/health.h"
+#include "host/serve/redirection.h"
 #include "host/serve/server.h"
 
 /* Open files for everything but connections and what their requests read. */
 #define FILES_APART 128
 
 struct host {
-	struct stow_config *config;
+	const char *file;        /* of the configuration; NULL: where it is looked for */
+	struct stow_config *own; /* that was read for it */
+	const struct stow_config *config;
 	struct sink sink;
 	struct stow_host services;
 	struct stow_store *store;
 	struct stow_registry *registry;
+	struct auth *auth;
+	struct health *health;
+	bool store_answers;
+	struct redirection redirection;
 	struct parking parking;
 	bool have_parking;
 	struct service service;
@@ -38,7 +46,7 @@ static void print_help(void)
 	fputs("usage: stowage serve [-c FILE]\n"
 	      "\n"
 	      "Serves the registry's HTTP API until SIGTERM or SIGINT, then finishes what is\n"
-	      "under way.\n"
+	      "under way.  SIGHUP reads users, keys, rules of access and log levels anew.\n"
 	      "\n"
 	      "  -c, --config FILE  read this configuration file\n"
 	      "      --help         show this text\n"
@@ -129,6 +137,7 @@ static int check_store(struct host *h, struct stow_error *err)
 	struct stow_error cause = { 0 };
 	int status = stow_store_check(h->store, &op, &cause);
 
+	h->store_answers = status == STOW_OK;
 	if (status == STOW_OK)
 		return STOW_OK;
 	if (!(cause.flags & STOW_ERROR_RETRYABLE) && status != STOW_ETIMEOUT &&
@@ -139,15 +148,26 @@ static int check_store(struct host *h, struct stow_error *err)
 	return STOW_OK;
 }
 
-static int open_host(struct host *h, const char *file, struct stow_error *err)
+/* What needs no store. */
+static int open_front(struct host *h, struct stow_error *err)
 {
-	const char *warning;
-	int status = setup_config(file, &h->config, err);
+	int status = sink_open(&h->sink, h->config, err);
 
 	if (status == STOW_OK)
-		status = sink_open(&h->sink, h->config, err);
-	if (status == STOW_OK)
 		status = check_numbers(h, err);
+	if (status == STOW_OK)
+		status = auth_open(h->config, &h->sink, &h->auth, err);
+	return status;
+}
+
+static int open_host(struct host *h, struct stow_error *err)
+{
+	const char *warning;
+	int status = setup_config(h->file, &h->own, err);
+
+	h->config = h->own;
+	if (status == STOW_OK)
+		status = open_front(h, err);
 	if (status != STOW_OK)
 		return status;
 	for (size_t i = 0; (warning = stow_config_warning(h->config, i)); i++)
@@ -162,6 +182,9 @@ static int open_host(struct host *h, const char *file, struct stow_error *err)
 		status = check_store(h, err);
 	if (status == STOW_OK)
 		status = stow_registry_open(h->store, h->config, &h->services, &h->registry, err);
+	if (status == STOW_OK)
+		status = health_start(h->config, &h->sink, h->store, h->store_answers, &h->health,
+		                      err);
 	return status;
 }
 
@@ -206,6 +229,11 @@ static int start_server(struct host *h, struct stow_error *err)
 	h->service = (struct service){
 		.registry = h->registry,
 		.sink = &h->sink,
+		.auth = h->auth,
+		.health = h->health,
+		.read_only = number(h, "readonly") != 0,
+		.redirection = redirection_read(h->config, &h->redirection) ? &h->redirection
+		                                                            : NULL,
 		.request_timeout = number(h, "requesttimeout"),
 		.commit_timeout = number(h, "committimeout"),
 		.max_discard = number(h, "maxdiscard"),
@@ -222,23 +250,59 @@ static int start_server(struct host *h, struct stow_error *err)
 	return status;
 }
 
+/* What may change while the host serves. What else has changed waits for the next start. */
+static void reload(struct host *h)
+{
+	struct stow_config *config = NULL;
+	struct stow_error err = { 0 };
+	int status = setup_config(h->file, &config, &err);
+
+	if (status == STOW_OK)
+		status = sink_reload(&h->sink, config, &err);
+	if (status == STOW_OK)
+		status = auth_reload(h->auth, config, &err);
+	if (status == STOW_OK)
+		sink_event(&h->sink, STOW_LOG_INFO, "serve", NULL,
+		           "read anew: users, keys, rules of access, levels of the log");
+	else
+		sink_event(&h->sink, STOW_LOG_ERROR, "serve", NULL,
+		           "not all could be read anew, the rest stays as it was: %s", err.message);
+	stow_config_free(config);
+}
+
+/* Until a signal that ends it. */
+static int wait_for_end(struct host *h, const sigset_t *signals)
+{
+	const struct timespec second = { 1, 0 };
+
+	for (;;) {
+		int number_of = sigtimedwait(signals, NULL, &second);
+
+		if (number_of == SIGHUP)
+			reload(h);
+		else if (number_of > 0)
+			return number_of;
+		server_sweep(h->server);
+	}
+}
+
 /* Until the first signal; then until all is done or the time is over. A second one ends it. */
 static void serve(struct host *h, const sigset_t *signals)
 {
-	const struct timespec second = { 1, 0 }, tick = { 0, 50 * CLOCK_MILLISECOND };
+	const struct timespec tick = { 0, 50 * CLOCK_MILLISECOND };
 	int64_t now, deadline, swept = 0;
-	int number_of;
+	int number_of = wait_for_end(h, signals);
 	size_t left;
 
-	while ((number_of = sigtimedwait(signals, NULL, &second)) <= 0)
-		server_sweep(h->server);
+	__atomic_store_n(&h->service.draining, true, __ATOMIC_RELAXED);
 	sink_event(&h->sink, STOW_LOG_INFO, "serve", NULL, "signal %d: no new connections",
 	           number_of);
 	server_quiesce(h->server);
 	now = clock_monotonic();
 	deadline = now + number(h, "draintime");
 	while ((left = server_busy(h->server)) > 0 && now < deadline) {
-		if (sigtimedwait(signals, NULL, &tick) > 0)
+		number_of = sigtimedwait(signals, NULL, &tick);
+		if (number_of > 0 && number_of != SIGHUP)
 			_exit(1);
 		now = clock_monotonic();
 		if (now - swept >= CLOCK_SECOND) {
@@ -257,18 +321,30 @@ static void close_host(struct host *h)
 	workers_stop(h->service.workers);
 	if (h->have_parking)
 		parking_done(&h->parking);
+	health_stop(h->health);
+	auth_close(h->auth);
 	stow_registry_close(h->registry);
 	stow_store_close(h->store);
-	stow_config_free(h->config);
+	stow_config_free(h->own);
+	sink_close(&h->sink);
+}
+
+int serve_check(const struct stow_config *config, struct stow_error *err)
+{
+	struct host h = { .config = config };
+	int status = open_front(&h, err);
+
+	auth_close(h.auth);
+	sink_close(&h.sink);
+	return status;
 }
 
 int serve_main(int argc, char **argv)
 {
 	struct host h = { 0 };
 	struct stow_error err = { 0 };
-	const char *file = NULL;
 	sigset_t signals;
-	int status = parse_arguments(argc, argv, &file);
+	int status = parse_arguments(argc, argv, &h.file);
 
 	if (status >= 0)
 		return status;
@@ -276,12 +352,13 @@ int serve_main(int argc, char **argv)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	if (pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0 ||
 	    signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
 		fputs("stowage: cannot arrange for signals\n", stderr);
 		return 1;
 	}
-	status = open_host(&h, file, &err);
+	status = open_host(&h, &err);
 	if (status == STOW_OK)
 		status = start_server(&h, &err);
 	if (status == STOW_OK) {

@@ -243,7 +243,7 @@ static enum MHD_Result open_exchange(struct transfer *t, const char *method)
 {
 	struct exchange_hooks hooks = { suspend, resume, t };
 	struct server *s = t->server;
-	char trace[20];
+	char trace[REQUEST_ID_MAX + 1];
 	uint64_t id;
 	bool stopping, room;
 
@@ -256,6 +256,9 @@ static enum MHD_Result open_exchange(struct transfer *t, const char *method)
 	room = enlist(t, &stopping);
 	if (stopping || !read_head(t, method))
 		return MHD_NO;
+	if (request_id(&t->exchange->request))
+		text_copy(t->exchange->trace, sizeof(t->exchange->trace),
+		          request_id(&t->exchange->request));
 	s->options.route(t->exchange);
 	if (!room && t->exchange->action) {
 		t->exchange->action = NULL;
@@ -333,6 +336,7 @@ static void log_request(const struct transfer *t, bool whole)
 
 	mutex_lock(&x->lock);
 	line.received = x->received;
+	line.user = x->authorized ? x->who.user : NULL;
 	line.sent = t->own && body ? t->body_len : x->sent;
 	mutex_unlock(&x->lock);
 	target = request_loggable(&x->request);

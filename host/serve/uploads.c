@@ -262,6 +262,15 @@ static bool start_post(struct exchange *x)
 	return false;
 }
 
+/* Who may not see it there must not learn that it is there: the upload begins as if it were not. */
+static bool may_mount(struct exchange *x)
+{
+	const struct route *r = &x->request.route;
+
+	return r->from ? auth_may_pull(x->service->auth, &x->who, r->from)
+	               : auth_may_pull_all(x->service->auth, &x->who);
+}
+
 static bool mount(struct exchange *x)
 {
 	const struct route *r = &x->request.route;
@@ -290,7 +299,7 @@ static void finish_post(struct exchange *x)
 		finish_put(x);
 		return;
 	}
-	if (r->mount && mount(x))
+	if (r->mount && may_mount(x) && mount(x))
 		return;
 	if (!create(x, token, uuid))
 		return;

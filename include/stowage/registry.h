@@ -79,6 +79,13 @@ STOW_EXPORT int stow_blob_open(struct stow_registry *, const struct stow_op *, c
                                const char *digest, int64_t offset, int64_t length,
                                struct stow_reader **ret_reader, struct stow_descriptor *ret,
                                struct stow_error *);
+/* A URL of the store's for GETs of the blob, good for so many seconds or as long as the keys that it
+ * is signed with; who has it needs no leave of this registry's any more, and nobody checks what comes.
+ * STOW_ENOTFOUND as stow_blob_stat; STOW_ENOTSUP where the driver has none; STOW_ERANGE where it
+ * does not fit into cap bytes. */
+STOW_EXPORT int stow_blob_url(struct stow_registry *, const struct stow_op *, const char *name,
+                              const char *digest, int64_t seconds, char *ret, size_t cap,
+                              struct stow_error *);
 /* What is ready; *ret_len 0 at the end. STOW_ECORRUPT where the data ends before the size that was
  * told, and, unless [cache] verify = no, in place of the last bytes of a whole blob that is not
  * that of its digest. */

@@ -128,7 +128,8 @@ def broken_driver():
     two=(("config", "--json", "--sample"), "stowage: config: only one of"),
     tables=(("config", "--sample", "--mdoc", "s3"), "stowage: config: only one of"),
     section=(("config", "--mdoc"), "stowage: config: --mdoc needs a value"),
-    extra=(("config", "more"), 'stowage: config: unexpected "more"'),
+    extra=(("config", "http", "more"), 'stowage: config: unexpected "more"'),
+    no_key=(("config", "--explain", "more"), 'stowage: config: there is no key more'),
     serve=(("serve", "--bogus"), "stowage: serve: there is no option --bogus"),
     serve_value=(("serve", "-c"), "stowage: serve: -c needs a value"),
     serve_extra=(("serve", "more"), "stowage: serve "))

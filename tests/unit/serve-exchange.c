@@ -52,7 +52,7 @@ static void wait_woken(struct side *s)
 	mutex_unlock(&s->lock);
 }
 
-static struct sink quiet = { .level = -1, .events = 2, .requests = 1 };
+static struct sink quiet = { .levels = NULL, .events = 2, .requests = 1 };
 static struct service service;
 static struct side side;
 
