@@ -12,8 +12,10 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
 
 #include "common/cleanup.h"
 #include "common/error.h"
@@ -24,6 +26,7 @@
 #define RSA_BITS_MAX 16384
 #define FIELD_MAX ((size_t)RSA_BITS_MAX / 8 + 1) /* octets of the longest member of a key */
 #define CERTIFICATE_MAX ((size_t)64 << 10)
+#define X5C_MAX 8 /* certificates of one chain */
 
 static const struct curve {
 	const char *name, *group, *alg, *digest;
@@ -289,30 +292,36 @@ int jws_key_of_jwk(const struct json_t *jwk, struct jws_key **ret, struct stow_e
 	return STOW_OK;
 }
 
-int jws_key_of_certificate(const char *text, size_t len, struct jws_key **ret,
-                           struct stow_error *err)
+/* Of base64 as in x5c; NULL with the error set where it is none. */
+static X509 *certificate_of(const char *text, size_t len, struct stow_error *err)
 {
 	cleanup_buf struct buf der = { 0 };
-	struct jws_key *key = NULL;
 	const unsigned char *at;
-	X509 *certificate = NULL;
-	int r;
+	X509 *certificate;
 
 	buf_init(&der, CERTIFICATE_MAX);
-	if (!decode_standard(text, len, &der))
-		return invalid(err, "x5c is not base64");
+	if (!decode_standard(text, len, &der)) {
+		invalid(err, "x5c is not base64");
+		return NULL;
+	}
 	at = (const unsigned char *)der.data;
 	certificate = d2i_X509(NULL, &at, (long)der.len);
 	if (!certificate || (size_t)(at - (const unsigned char *)der.data) != der.len) {
 		X509_free(certificate);
-		return invalid(err, "x5c is not a certificate");
+		invalid(err, "x5c is not a certificate");
+		return NULL;
 	}
-	key = calloc(1, sizeof(*key));
-	if (key)
-		key->pkey = X509_get_pubkey(certificate);
-	X509_free(certificate);
+	return certificate;
+}
+
+static int key_of(X509 *certificate, struct jws_key **ret, struct stow_error *err)
+{
+	struct jws_key *key = calloc(1, sizeof(*key));
+	int r;
+
 	if (!key)
 		return error_nomem(err, WHERE);
+	key->pkey = X509_get_pubkey(certificate);
 	r = key->pkey ? check_key(key, err) : invalid(err, "the certificate has no key");
 	if (r != STOW_OK) {
 		jws_key_free(key);
@@ -320,6 +329,16 @@ int jws_key_of_certificate(const char *text, size_t len, struct jws_key **ret,
 	}
 	*ret = key;
 	return STOW_OK;
+}
+
+int jws_key_of_certificate(const char *text, size_t len, struct jws_key **ret,
+                           struct stow_error *err)
+{
+	X509 *certificate = certificate_of(text, len, err);
+	int r = certificate ? key_of(certificate, ret, err) : STOW_EINVAL;
+
+	X509_free(certificate);
+	return r;
 }
 
 void jws_key_free(struct jws_key *key)
@@ -356,6 +375,208 @@ int jws_key_id(const struct jws_key *key, char *ret, struct stow_error *err)
 	}
 	*ret = '\0';
 	return STOW_OK;
+}
+
+bool jws_key_equal(const struct jws_key *a, const struct jws_key *b)
+{
+	bool same = EVP_PKEY_eq(a->pkey, b->pkey) == 1;
+
+	ERR_clear_error();
+	return same;
+}
+
+/* One member of the key, as a JWK has it: a number of so many octets, 0 for as few as there are. */
+static bool add_number(const EVP_PKEY *pkey, const char *parameter, size_t octets, struct buf *ret)
+{
+	unsigned char octet[FIELD_MAX];
+	BIGNUM *n = NULL;
+	int len = -1;
+
+	if (EVP_PKEY_get_bn_param(pkey, parameter, &n) > 0)
+		len = octets                                  ? BN_bn2binpad(n, octet, (int)octets)
+		      : BN_num_bytes(n) <= (int)sizeof(octet) ? BN_bn2bin(n, octet)
+		                                              : -1;
+	BN_free(n);
+	if (len < 0)
+		return false;
+	jws_base64url_add(ret, octet, (size_t)len);
+	return true;
+}
+
+/* The members that RFC 7638 names (RFC 8037 for OKP), in its order. */
+static bool canonical(const struct jws_key *key, struct buf *ret)
+{
+	unsigned char x[32];
+	size_t len = sizeof(x);
+	bool ok;
+
+	if (key->curve) {
+		buf_addf(ret, "{\"crv\":\"%s\",\"kty\":\"EC\",\"x\":\"", key->curve->name);
+		ok = add_number(key->pkey, OSSL_PKEY_PARAM_EC_PUB_X, key->curve->octets, ret);
+		buf_adds(ret, "\",\"y\":\"");
+		ok = ok && add_number(key->pkey, OSSL_PKEY_PARAM_EC_PUB_Y, key->curve->octets, ret);
+		return buf_adds(ret, "\"}") == STOW_OK && ok;
+	}
+	if (EVP_PKEY_is_a(key->pkey, "RSA")) {
+		buf_adds(ret, "{\"e\":\"");
+		ok = add_number(key->pkey, OSSL_PKEY_PARAM_RSA_E, 0, ret);
+		buf_adds(ret, "\",\"kty\":\"RSA\",\"n\":\"");
+		ok = ok && add_number(key->pkey, OSSL_PKEY_PARAM_RSA_N, 0, ret);
+		return buf_adds(ret, "\"}") == STOW_OK && ok;
+	}
+	if (EVP_PKEY_get_raw_public_key(key->pkey, x, &len) <= 0)
+		return false;
+	buf_adds(ret, "{\"crv\":\"Ed25519\",\"kty\":\"OKP\",\"x\":\"");
+	jws_base64url_add(ret, x, len);
+	return buf_adds(ret, "\"}") == STOW_OK;
+}
+
+int jws_key_thumbprint(const struct jws_key *key, char *ret, struct stow_error *err)
+{
+	cleanup_buf struct buf text = { 0 }, encoded = { 0 };
+	uint8_t sum[32];
+
+	buf_init(&text, 4 * FIELD_MAX);
+	buf_init(&encoded, JWS_THUMBPRINT_LEN);
+	if (!canonical(key, &text)) {
+		ERR_clear_error();
+		return error_nomem(err, WHERE);
+	}
+	hash_sha256(text.data, text.len, sum);
+	jws_base64url_add(&encoded, sum, sizeof(sum));
+	if (buf_status(&encoded) != STOW_OK)
+		return error_nomem(err, WHERE);
+	memcpy(ret, encoded.data, encoded.len + 1);
+	return STOW_OK;
+}
+
+/* ---- trusted certificates ---- */
+
+struct jws_roots {
+	X509_STORE *store;
+	STACK_OF(X509) * list;
+};
+
+void jws_roots_free(struct jws_roots *roots)
+{
+	if (!roots)
+		return;
+	X509_STORE_free(roots->store);
+	sk_X509_pop_free(roots->list, X509_free);
+	free(roots);
+}
+
+/* The list takes the certificate over. */
+static bool add_root(struct jws_roots *roots, X509 *certificate)
+{
+	if (sk_X509_push(roots->list, certificate) <= 0) {
+		X509_free(certificate);
+		return false;
+	}
+	return X509_STORE_add_cert(roots->store, certificate) > 0;
+}
+
+int jws_roots_open(const char *pem, size_t len, struct jws_roots **ret, struct stow_error *err)
+{
+	struct jws_roots *roots = calloc(1, sizeof(*roots));
+	BIO *bio = len <= INT32_MAX ? BIO_new_mem_buf(pem, (int)len) : NULL;
+	X509 *certificate = NULL;
+	bool ok = false, whole;
+
+	if (roots) {
+		roots->store = X509_STORE_new();
+		roots->list = sk_X509_new_null();
+		ok = bio && roots->store && roots->list;
+	}
+	while (ok && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+		ok = add_root(roots, certificate);
+	/* it ends by finding none more, and by nothing else */
+	whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+	ERR_clear_error();
+	BIO_free(bio);
+	if (!ok || !whole || sk_X509_num(roots->list) == 0) {
+		jws_roots_free(roots);
+		return !ok ? error_nomem(err, WHERE)
+		           : error_set(err, STOW_EINVAL, WHERE,
+		                       "there is no certificate in PEM, or one that is damaged");
+	}
+	*ret = roots;
+	return STOW_OK;
+}
+
+int jws_roots_key(const struct jws_roots *roots, size_t i, struct jws_key **ret,
+                  struct stow_error *err)
+{
+	if (i >= (size_t)sk_X509_num(roots->list))
+		return error_set(err, STOW_ENOTFOUND, WHERE, "there are no more certificates");
+	return key_of(sk_X509_value(roots->list, (int)i), ret, err);
+}
+
+/* What x5c has behind its first; all of it to be freed. */
+static STACK_OF(X509) * intermediates_of(const json_t *x5c, struct stow_error *err)
+{
+	STACK_OF(X509) *list = sk_X509_new_null();
+
+	for (size_t i = 1; list && i < json_array_size(x5c); i++) {
+		const json_t *one = json_array_get(x5c, i);
+		X509 *certificate = json_is_string(one)
+		                            ? certificate_of(json_string_value(one),
+		                                             json_string_length(one), err)
+		                            : NULL;
+
+		if (!certificate || sk_X509_push(list, certificate) <= 0) {
+			X509_free(certificate);
+			sk_X509_pop_free(list, X509_free);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static bool leads_to_root(const struct jws_roots *roots, X509 *first, STACK_OF(X509) * others,
+                          int64_t now)
+{
+	X509_STORE_CTX *context = X509_STORE_CTX_new();
+	bool ok = context && X509_STORE_CTX_init(context, roots->store, first, others) > 0;
+
+	if (ok) {
+		X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
+
+		X509_VERIFY_PARAM_set_time(parameters, (time_t)now);
+		X509_VERIFY_PARAM_set_depth(parameters, X5C_MAX);
+		/* one that is trusted ends the chain, whether it signed itself or not */
+		X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
+		ok = X509_verify_cert(context) == 1;
+	}
+	X509_STORE_CTX_free(context);
+	ERR_clear_error();
+	return ok;
+}
+
+int jws_roots_verify(const struct jws_roots *roots, const struct json_t *x5c, int64_t now,
+                     struct jws_key **ret, struct stow_error *err)
+{
+	const json_t *text = json_array_get(x5c, 0);
+	STACK_OF(X509) *others = NULL;
+	X509 *first;
+	int r;
+
+	if (!json_is_string(text) || json_array_size(x5c) > X5C_MAX)
+		return invalid(err, "x5c is not a list of a few certificates");
+	first = certificate_of(json_string_value(text), json_string_length(text), err);
+	if (!first)
+		return STOW_EINVAL;
+	others = intermediates_of(x5c, err);
+	if (!others)
+		r = STOW_EINVAL;
+	else if (!leads_to_root(roots, first, others, now))
+		r = error_set(err, STOW_EDENIED, WHERE,
+		              "x5c does not lead to a trusted certificate, or not at this time");
+	else
+		r = key_of(first, ret, err);
+	sk_X509_pop_free(others, X509_free);
+	X509_free(first);
+	return r;
 }
 
 /* ---- signatures ---- */

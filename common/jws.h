@@ -40,6 +40,26 @@ int jws_key_id(const struct jws_key *, char *ret, struct stow_error *);
 /* STOW_EINVAL where the JWK has a kid that is another than libtrust's. */
 int jws_key_check_kid(const struct jws_key *, const struct json_t *jwk, struct stow_error *);
 
+#define JWS_THUMBPRINT_LEN 43
+/* The name of a key by RFC 7638, of SHA-256. ret takes JWS_THUMBPRINT_LEN + 1 bytes. */
+int jws_key_thumbprint(const struct jws_key *, char *ret, struct stow_error *);
+bool jws_key_equal(const struct jws_key *, const struct jws_key *);
+
+/*
+ * Certificates that are trusted, from a text in PEM; keys and chains of others are not looked for
+ * anywhere else.  Immutable, any thread.
+ */
+struct jws_roots;
+int jws_roots_open(const char *pem, size_t len, struct jws_roots **ret, struct stow_error *);
+void jws_roots_free(struct jws_roots *); /* takes NULL */
+/* Their own keys, from 0 on; STOW_ENOTFOUND behind the last, STOW_EINVAL for one of another kind. */
+int jws_roots_key(const struct jws_roots *, size_t i, struct jws_key **ret, struct stow_error *);
+/* The key of the first certificate of an x5c, where the others lead from it to one of the roots at
+ * that time (seconds since the epoch), for whatever purpose. STOW_EDENIED where they do not,
+ * STOW_EINVAL where they are none. */
+int jws_roots_verify(const struct jws_roots *, const struct json_t *x5c, int64_t now,
+                     struct jws_key **ret, struct stow_error *);
+
 /* alg is the header's: RS, PS, ES or EdDSA. STOW_EINVAL where it does not fit the key, or the
  * signature is none of a curve's length; STOW_EDENIED where it does not hold. */
 int jws_verify(const struct jws_key *, const char *alg, const void *data, size_t len,

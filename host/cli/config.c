@@ -26,7 +26,7 @@ static const char usage[] =
 	"                     or those that KEY names: a section, a key, or SECTION.KEY\n"
 	"      --json         the same as JSON\n"
 	"      --check        only check, the files that it names too; exit status 0 where it "
-        "holds\n"
+	"holds\n"
 	"      --sample       a plugin.conf with every key at its default\n"
 	"      --mdoc SECTION every key of a section as an item of a manual page's list\n"
 	"  -h, --help         this text\n"

@@ -45,9 +45,9 @@ int auth_open(const struct stow_config *, const struct sink *, struct auth **ret
 int auth_reload(struct auth *, const struct stow_config *, struct stow_error *);
 void auth_close(struct auth *);
 
-/* Any thread; with may_wait it may take as long as a password's hash. */
-enum auth_verdict auth_request(struct auth *, const struct request *, bool may_wait,
-                               struct identity *ret, struct reply *);
+/* Any thread; with may_wait it may take as long as a password's hash. trace is the request's id. */
+enum auth_verdict auth_request(struct auth *, const struct request *, const char *trace,
+                               bool may_wait, struct identity *ret, struct reply *);
 /* For what an action would show of another repository: may this one pull it? */
 bool auth_may_pull(struct auth *, const struct identity *, const char *repository);
 /* Is there nothing that this one may not pull? */

@@ -186,8 +186,8 @@ static enum exchange_want wait_locked(struct exchange *x, int what)
 /* AUTH_LATER where it may not wait and would have to. */
 static enum auth_verdict authorize(struct exchange *x, bool may_wait)
 {
-	enum auth_verdict verdict = auth_request(x->service->auth, &x->request, may_wait, &x->who,
-	                                         &x->reply);
+	enum auth_verdict verdict = auth_request(x->service->auth, &x->request, x->trace, may_wait,
+	                                         &x->who, &x->reply);
 
 	if (verdict != AUTH_ALLOWED)
 		return verdict;

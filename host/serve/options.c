@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rows of [http], [health], [auth] and [log], defaults and help lines included.  It knows nothing of how a value
+ * The rows of [http], [health], [auth], [access] and [log], defaults and help lines included.  It knows nothing of how a value
  * is parsed or used.
  */
 #include "host/serve/options.h"
@@ -66,6 +66,16 @@ const struct stow_option serve_auth_options[] = {
 	  "those that are taken, parted by commas; unset: RS, PS, ES and EdDSA" },
 	{ "clientcertificate", STOW_OPTION_BOOL, 0, "no",
 	  "whether the name in a client's verified certificate is its user's" },
+	{ NULL, 0, 0, NULL, NULL },
+};
+
+const struct stow_option serve_access_options[] = {
+	{ "anonymouspull", STOW_OPTION_BOOL, 0, "no", "whether everybody may pull everything" },
+	{ "pull", STOW_OPTION_STRING, 0, NULL,
+	  "who may pull where: PATTERN... : USER...; ... unset: all users" },
+	{ "push", STOW_OPTION_STRING, 0, NULL, "who may push where, likewise" },
+	{ "delete", STOW_OPTION_STRING, 0, NULL,
+	  "who may delete where, likewise; [delete] enabled is needed, too" },
 	{ NULL, 0, 0, NULL, NULL },
 };
 

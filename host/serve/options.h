@@ -8,6 +8,7 @@
 extern const struct stow_option serve_http_options[];
 extern const struct stow_option serve_health_options[];
 extern const struct stow_option serve_auth_options[];
+extern const struct stow_option serve_access_options[];
 extern const struct stow_option serve_log_options[];
 
 #endif

@@ -68,6 +68,8 @@ static int add_tables(struct stow_config *c, struct stow_error *err)
 	if (r == STOW_OK)
 		r = stow_config_section(c, "auth", serve_auth_options, err);
 	if (r == STOW_OK)
+		r = stow_config_section(c, "access", serve_access_options, err);
+	if (r == STOW_OK)
 		r = stow_config_section(c, "log", serve_log_options, err);
 	return r;
 }

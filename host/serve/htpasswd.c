@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A table of users that is replaced whole, a few remembered logins, and turns at the hash.  Nothing
+ * is hashed under the lock.
+ */
+#include "host/serve/htpasswd.h"
+
+#include <crypt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/hash.h"
+#include "common/text.h"
+#include "common/thread.h"
+
+#define WHERE "htpasswd"
+#define FILE_MAX ((size_t)4 << 20)
+#define USERS_MAX 100000
+#define USER_LEN_MAX 255
+#define HASH_LEN 60 /* $2y$, two digits, $, 22 of salt, 31 of value */
+#define SALT_LEN 29 /* all before the value */
+#define PASSWORD_MAX 72
+#define COST_MAX 14 /* some seconds */
+#define GOOD_FOR (60 * CLOCK_SECOND)
+#define LOOK_EVERY CLOCK_SECOND
+#define WAITING_MAX 32 /* for a turn */
+
+struct user {
+	const char *name, *hash; /* in the table's text */
+};
+
+struct table {
+	unsigned refs;
+	struct buf text; /* the file, cut up */
+	struct user *users;
+	size_t n;
+	int cost; /* the highest */
+	struct file_mark mark;
+};
+
+struct known {
+	uint8_t mac[32];
+	int64_t until_ns;
+};
+
+struct htpasswd {
+	char *path;
+	const struct sink *sink;
+	uint8_t key[32];
+	bool have_lock, have_cond;
+	struct mutex lock;
+	struct cond turn;
+	struct table *table GUARDED_BY(lock);
+	int64_t looked_ns GUARDED_BY(lock);
+	bool complained GUARDED_BY(lock);
+	unsigned running GUARDED_BY(lock);
+	unsigned waiting GUARDED_BY(lock);
+	struct known known[HTPASSWD_KNOWN_MAX] GUARDED_BY(lock);
+};
+
+/* ---- the file ---- */
+
+static int cost_of(const char *hash)
+{
+	static const char alphabet[] =
+		"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+	if (strlen(hash) != HASH_LEN || hash[0] != '$' || hash[1] != '2' ||
+	    !strchr("aby", hash[2]) || hash[3] != '$' || hash[6] != '$' ||
+	    strspn(hash + 7, alphabet) != HASH_LEN - 7 || hash[4] < '0' || hash[4] > '9' ||
+	    hash[5] < '0' || hash[5] > '9')
+		return 0;
+	return (hash[4] - '0') * 10 + (hash[5] - '0');
+}
+
+/* One line, cut into its two parts; an empty one and a comment are passed over. */
+static int add_line(struct table *t, const char *path, size_t number, char *line,
+                    struct stow_error *err)
+{
+	char *colon = strchr(line, ':');
+	size_t len = strlen(line);
+	int cost;
+
+	if (len && line[len - 1] == '\r')
+		line[len - 1] = '\0';
+	if (line[strspn(line, " \t")] == '\0' || *line == '#')
+		return STOW_OK;
+	if (!colon || colon == line || colon - line > USER_LEN_MAX)
+		return error_set(err, STOW_EINVAL, WHERE, "%s, line %zu: expected NAME:HASH", path,
+		                 number);
+	*colon = '\0';
+	cost = cost_of(colon + 1);
+	if (cost < 4 || cost > COST_MAX)
+		return error_set(err, STOW_EINVAL, WHERE,
+		                 "%s, line %zu: expected a bcrypt hash ($2y$) of a cost of 4 to %d",
+		                 path, number, COST_MAX);
+	if (t->n == USERS_MAX)
+		return error_set(err, STOW_EINVAL, WHERE, "%s: more than %d users", path,
+		                 USERS_MAX);
+	t->users[t->n++] = (struct user){ line, colon + 1 };
+	if (cost > t->cost)
+		t->cost = cost;
+	return STOW_OK;
+}
+
+static void unref(struct table *t)
+{
+	if (!t || __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	if (t->text.data)
+		explicit_bzero(t->text.data, t->text.cap);
+	buf_done(&t->text);
+	free(t->users);
+	free(t);
+}
+
+/* By name, and of one name in the order of the file. */
+static int compare(const void *a, const void *b)
+{
+	const struct user *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : x->name < y->name ? -1 : 1;
+}
+
+static int read_lines(struct table *t, const char *path, struct stow_error *err)
+{
+	size_t number = 0, lines = 1;
+	int status = STOW_OK;
+
+	if (memchr(t->text.data, '\0', t->text.len))
+		return error_set(err, STOW_EINVAL, WHERE, "%s holds NUL bytes", path);
+	for (const char *p = t->text.data; (p = strchr(p, '\n')); p++)
+		lines++;
+	t->users = calloc(lines, sizeof(*t->users));
+	if (!t->users)
+		return error_nomem(err, WHERE);
+	for (char *line = t->text.data, *end; line && status == STOW_OK; line = end) {
+		end = strchr(line, '\n');
+		if (end)
+			*end++ = '\0';
+		status = add_line(t, path, ++number, line, err);
+	}
+	if (status == STOW_OK)
+		qsort(t->users, t->n, sizeof(*t->users), compare);
+	return status;
+}
+
+static int read_table(const char *path, struct table **ret, struct stow_error *err)
+{
+	struct table *t = calloc(1, sizeof(*t));
+	int status;
+
+	if (!t)
+		return error_nomem(err, WHERE);
+	t->refs = 1;
+	t->cost = 4;
+	status = file_read(path, FILE_MAX, WHERE, &t->text, &t->mark, err);
+	if (status == STOW_OK)
+		status = read_lines(t, path, err);
+	if (status == STOW_OK)
+		*ret = t;
+	else
+		unref(t);
+	return status;
+}
+
+static void replace_locked(struct htpasswd *h, struct table *t) REQUIRES(h->lock);
+static void replace_locked(struct htpasswd *h, struct table *t)
+{
+	struct table *old = h->table;
+
+	h->table = t;
+	h->complained = false;
+	memset(h->known, 0, sizeof(h->known)); /* who is known was so by the old file */
+	unref(old);
+}
+
+int htpasswd_reload(struct htpasswd *h, struct stow_error *err)
+{
+	struct table *t = NULL;
+	int status = read_table(h->path, &t, err);
+
+	if (status != STOW_OK)
+		return status;
+	mutex_lock(&h->lock);
+	replace_locked(h, t);
+	mutex_unlock(&h->lock);
+	return STOW_OK;
+}
+
+/* Looks at the file, where nobody has for a while. */
+static void refresh(struct htpasswd *h)
+{
+	struct stow_error err = { 0 };
+	struct file_mark mark;
+	int64_t now = clock_monotonic();
+	bool changed, complained;
+
+	mutex_lock(&h->lock);
+	if (now - h->looked_ns < LOOK_EVERY) {
+		mutex_unlock(&h->lock);
+		return;
+	}
+	h->looked_ns = now; /* the others go on with the users that there are */
+	mutex_unlock(&h->lock);
+	changed = !file_mark(h->path, &mark);
+	mutex_lock(&h->lock);
+	changed = changed || !file_mark_equal(&mark, &h->table->mark);
+	complained = h->complained;
+	mutex_unlock(&h->lock);
+	if (!changed)
+		return;
+	if (htpasswd_reload(h, &err) == STOW_OK) {
+		sink_event(h->sink, STOW_LOG_INFO, "auth", NULL, "%s was read anew", h->path);
+		return;
+	}
+	if (!complained)
+		sink_event(h->sink, STOW_LOG_ERROR, "auth", NULL, "the users stay as they were: %s",
+		           err.message);
+	mutex_lock(&h->lock);
+	h->complained = true;
+	mutex_unlock(&h->lock);
+}
+
+/* ---- remembered logins ---- */
+
+static bool mac_of(const struct htpasswd *h, const char *user, const char *password,
+                   uint8_t ret[32])
+{
+	char both[USER_LEN_MAX + 1 + PASSWORD_MAX + 1];
+	size_t user_len = strlen(user), len = strlen(password);
+
+	if (user_len > USER_LEN_MAX || len > PASSWORD_MAX)
+		return false;
+	memcpy(both, user, user_len + 1);
+	memcpy(both + user_len + 1, password, len);
+	hash_hmac_sha256(h->key, sizeof(h->key), both, user_len + 1 + len, ret);
+	explicit_bzero(both, sizeof(both));
+	return true;
+}
+
+static struct known *slot_locked(struct htpasswd *h, const uint8_t mac[32]) REQUIRES(h->lock);
+static struct known *slot_locked(struct htpasswd *h, const uint8_t mac[32])
+{
+	return &h->known[(mac[0] | (unsigned)mac[1] << 8) % HTPASSWD_KNOWN_MAX];
+}
+
+static bool knows_locked(struct htpasswd *h, const uint8_t mac[32]) REQUIRES(h->lock);
+static bool knows_locked(struct htpasswd *h, const uint8_t mac[32])
+{
+	const struct known *k = slot_locked(h, mac);
+
+	return clock_monotonic() < k->until_ns && hash_equal(k->mac, mac, sizeof(k->mac));
+}
+
+bool htpasswd_knows(struct htpasswd *h, const char *user, const char *password)
+{
+	uint8_t mac[32];
+	bool knows;
+
+	if (!mac_of(h, user, password, mac))
+		return false;
+	mutex_lock(&h->lock);
+	/* when it is time to look at the file, that is done where waiting is allowed */
+	knows = clock_monotonic() - h->looked_ns < LOOK_EVERY && knows_locked(h, mac);
+	mutex_unlock(&h->lock);
+	return knows;
+}
+
+/* ---- hashing ---- */
+
+/* Does the password make that hash? In as long as its cost takes. */
+static bool makes(const char *password, const char *hash)
+{
+	struct crypt_data *data = calloc(1, sizeof(*data));
+	const char *made;
+	bool same;
+
+	if (!data)
+		return false;
+	made = crypt_rn(password, hash, data, (int)sizeof(*data));
+	same = made && strlen(made) == HASH_LEN && hash_equal(made, hash, HASH_LEN);
+	explicit_bzero(data, sizeof(*data));
+	free(data);
+	return same;
+}
+
+static const char *find(const struct table *t, const char *user)
+{
+	size_t low = 0, high = t->n;
+
+	/* the first of that name */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(t->users[middle].name, user) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < t->n && strcmp(t->users[low].name, user) == 0 ? t->users[low].hash : NULL;
+}
+
+/* An unknown name is hashed for, too, so that it cannot be told from a known one. */
+static bool is_right(const struct table *t, const char *user, const char *password)
+{
+	const char *hash = find(t, user);
+	char nobody[SALT_LEN + 1];
+
+	if (hash)
+		return makes(password, hash);
+	text_format(nobody, sizeof(nobody), "$2b$%02d$abcdefghijklmnopqrstuu", t->cost);
+	(void)makes(password, nobody);
+	return false;
+}
+
+/* Waits for a turn at the hash; STOW_OK with *ret_known where another was right meanwhile. */
+static int take_turn(struct htpasswd *h, const uint8_t mac[32], bool *ret_known, struct table **ret,
+                     struct stow_error *err)
+{
+	int status = STOW_OK;
+
+	mutex_lock(&h->lock);
+	if (h->running == HTPASSWD_CHECKS_MAX && h->waiting == WAITING_MAX) {
+		status = error_set(err, STOW_EBUSY, WHERE, "%d logins wait for their hash already",
+		                   WAITING_MAX);
+		error_flag(err, STOW_ERROR_RETRYABLE);
+	}
+	h->waiting++;
+	while (status == STOW_OK && !(*ret_known = knows_locked(h, mac)) &&
+	       h->running == HTPASSWD_CHECKS_MAX)
+		cond_wait(&h->turn, &h->lock);
+	h->waiting--;
+	if (status == STOW_OK && !*ret_known) {
+		h->running++;
+		*ret = h->table;
+		__atomic_add_fetch(&h->table->refs, 1, __ATOMIC_RELAXED);
+	}
+	mutex_unlock(&h->lock);
+	return status;
+}
+
+int htpasswd_check(struct htpasswd *h, const char *user, const char *password,
+                   struct stow_error *err)
+{
+	struct table *table = NULL;
+	bool known = false, right;
+	uint8_t mac[32];
+	int status;
+
+	refresh(h);
+	if (!mac_of(h, user, password, mac))
+		return error_set(err, STOW_EDENIED, WHERE, "the name or the password is too long");
+	status = take_turn(h, mac, &known, &table, err);
+	if (status != STOW_OK || known)
+		return status;
+	right = is_right(table, user, password);
+	mutex_lock(&h->lock);
+	h->running--;
+	if (right && table == h->table) {
+		struct known *k = slot_locked(h, mac);
+
+		memcpy(k->mac, mac, sizeof(k->mac));
+		k->until_ns = clock_monotonic() + GOOD_FOR;
+	}
+	/* all, since those that wait may be known now */
+	cond_broadcast(&h->turn);
+	mutex_unlock(&h->lock);
+	unref(table);
+	if (right)
+		return STOW_OK;
+	return error_set(err, STOW_EDENIED, WHERE, "no such name, or another password");
+}
+
+/* ---- all ---- */
+
+int htpasswd_open(const char *path, const struct sink *sink, struct htpasswd **ret,
+                  struct stow_error *err)
+{
+	struct htpasswd *h = calloc(1, sizeof(*h));
+	int status;
+
+	if (!h)
+		return error_nomem(err, WHERE);
+	h->have_lock = mutex_init(&h->lock) == 0;
+	h->have_cond = h->have_lock && cond_init(&h->turn) == 0;
+	h->sink = sink;
+	h->path = strdup(path);
+	if (!h->have_cond || !h->path)
+		status = error_nomem(err, WHERE);
+	else if (!hash_random(h->key, sizeof(h->key)))
+		status = error_set(err, STOW_EIO, WHERE, "no random numbers to be had");
+	else
+		status = htpasswd_reload(h, err);
+	if (status == STOW_OK)
+		*ret = h;
+	else
+		htpasswd_free(h);
+	return status;
+}
+
+void htpasswd_free(struct htpasswd *h)
+{
+	if (!h)
+		return;
+	if (h->have_lock) {
+		mutex_lock(&h->lock);
+		unref(h->table);
+		mutex_unlock(&h->lock);
+	}
+	if (h->have_cond)
+		cond_done(&h->turn);
+	if (h->have_lock)
+		mutex_done(&h->lock);
+	explicit_bzero(h->key, sizeof(h->key));
+	free(h->path);
+	free(h);
+}
