@@ -38,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (c.kind == CREDENTIALS_BASIC)
 		check_basic(&c);
 	if (c.kind == CREDENTIALS_BEARER)
-		REQUIRE(*c.token && strlen(c.token) <= CREDENTIALS_BEARER_MAX && strstr(text, c.token));
+		REQUIRE(*c.token && strlen(c.token) <= CREDENTIALS_BEARER_MAX &&
+		        strstr(text, c.token));
 	credentials_done(&c);
 	return 0;
 }

@@ -23,15 +23,33 @@ static bool match(const char *pattern, const char *name)
 static void patterns_match(void **state)
 {
 	static const char *const pairs[][2] = {
-		{ "a", "a" },           { "a/b", "a/b" },       { "*", "a" },
-		{ "**", "a" },          { "**", "a/b/c" },      { "a/*", "a/b" },
-		{ "a/**", "a/b/c" },    { "a/**", "a" },        { "**/c", "c" },
-		{ "**/c", "a/b/c" },    { "a/**/c", "a/c" },    { "a/**/c", "a/b/b/c" },
-		{ "a*c", "abbc" },      { "a*c", "ac" },        { "?", "a" },
-		{ "a?c/*", "abc/x" },   { "*-*-*", "a-b-c" },   { "a**c", "a/b/c" },
-		{ "**/a/**", "a" },     { "**/a/**", "x/a/y" }, { "*a*/b", "xay/b" },
-		{ "**/*b/c", "ab/c" },  { "*/**", "a/b/c" },    { "**a", "b/ca" },
-		{ "**/x*/**/y", "a/xx/b/y" }, { "***", "a/b" }, { "a/***", "a/b" },
+		{ "a", "a" },
+		{ "a/b", "a/b" },
+		{ "*", "a" },
+		{ "**", "a" },
+		{ "**", "a/b/c" },
+		{ "a/*", "a/b" },
+		{ "a/**", "a/b/c" },
+		{ "a/**", "a" },
+		{ "**/c", "c" },
+		{ "**/c", "a/b/c" },
+		{ "a/**/c", "a/c" },
+		{ "a/**/c", "a/b/b/c" },
+		{ "a*c", "abbc" },
+		{ "a*c", "ac" },
+		{ "?", "a" },
+		{ "a?c/*", "abc/x" },
+		{ "*-*-*", "a-b-c" },
+		{ "a**c", "a/b/c" },
+		{ "**/a/**", "a" },
+		{ "**/a/**", "x/a/y" },
+		{ "*a*/b", "xay/b" },
+		{ "**/*b/c", "ab/c" },
+		{ "*/**", "a/b/c" },
+		{ "**a", "b/ca" },
+		{ "**/x*/**/y", "a/xx/b/y" },
+		{ "***", "a/b" },
+		{ "a/***", "a/b" },
 	};
 
 	(void)state;
@@ -42,11 +60,11 @@ static void patterns_match(void **state)
 static void patterns_do_not_match(void **state)
 {
 	static const char *const pairs[][2] = {
-		{ "a", "b" },       { "a", "A" },       { "a", "a/b" },     { "*", "a/b" },
-		{ "a/*", "a" },     { "a/*", "a/b/c" }, { "a/**", "ab" },   { "a/**", "ab/c" },
-		{ "**/c", "bc" },   { "**/c", "a/bc" }, { "a?c", "a/c" },   { "a*c", "a/c" },
-		{ "?", "" },        { "", "a" },        { "*/*", "a" },     { "a/**/c", "a/bc" },
-		{ "a/**/c", "ac" }, { "**/a", "ab" },   { "*b", "a/b" },    { "a/b", "a/b/" },
+		{ "a", "b" },       { "a", "A" },       { "a", "a/b" },   { "*", "a/b" },
+		{ "a/*", "a" },     { "a/*", "a/b/c" }, { "a/**", "ab" }, { "a/**", "ab/c" },
+		{ "**/c", "bc" },   { "**/c", "a/bc" }, { "a?c", "a/c" }, { "a*c", "a/c" },
+		{ "?", "" },        { "", "a" },        { "*/*", "a" },   { "a/**/c", "a/bc" },
+		{ "a/**/c", "ac" }, { "**/a", "ab" },   { "*b", "a/b" },  { "a/b", "a/b/" },
 	};
 
 	(void)state;
@@ -186,7 +204,9 @@ static void names_are_no_patterns(void **state)
 
 static void mistakes_are_named(void **state)
 {
-	static const char *const bad[] = { "a", "a :", ": u", " : ", "a b", "a : u; b", "a : u;b :" };
+	static const char *const bad[] = {
+		"a", "a :", ": u", " : ", "a b", "a : u; b", "a : u;b :"
+	};
 	char text[1024];
 	char *variables[2] = { text, NULL };
 

@@ -33,7 +33,9 @@ static void names_and_passwords(void **state)
 	basic("Basic Og==", "", "");
 	basic("Basic YTo=", "a", "");
 	basic("Basic OmI=", "", "b");
-	basic("Basic em/DqzpncsO2w59l", "zo\xc3\xab", "gr\xc3\xb6\xc3\x9f" "e");
+	basic("Basic em/DqzpncsO2w59l", "zo\xc3\xab",
+	      "gr\xc3\xb6\xc3\x9f"
+	      "e");
 }
 
 static void tokens(void **state)
@@ -53,10 +55,30 @@ static void tokens(void **state)
 static void what_is_neither(void **state)
 {
 	static const char *const bad[] = {
-		"", "Basic", "Basic ", "Basic\tYTpi", "Basic YTpi YTpi", "Basic YTpi,", "Basic YQ==",
-		"Basic YTp", "Basic YTpi=", "Basic YT=pi", "Basic ===", "Basic YTp?", "Basic YQA6Yg==",
-		"Basic YTpiCg==", "Basic YTr/", "Bearer", "Bearer ", "Bearer a b", "Bearer =", "Bearer a=b",
-		"Bearer \xc3\xa4", "Digest abc", "BasicYTpi", "Bearerx y",
+		"",
+		"Basic",
+		"Basic ",
+		"Basic\tYTpi",
+		"Basic YTpi YTpi",
+		"Basic YTpi,",
+		"Basic YQ==",
+		"Basic YTp",
+		"Basic YTpi=",
+		"Basic YT=pi",
+		"Basic ===",
+		"Basic YTp?",
+		"Basic YQA6Yg==",
+		"Basic YTpiCg==",
+		"Basic YTr/",
+		"Bearer",
+		"Bearer ",
+		"Bearer a b",
+		"Bearer =",
+		"Bearer a=b",
+		"Bearer \xc3\xa4",
+		"Digest abc",
+		"BasicYTpi",
+		"Bearerx y",
 	};
 	char *longest = malloc(200000);
 	struct credentials c;
@@ -95,10 +117,9 @@ static void challenges(void **state)
 	buf_reset(&b);
 	challenge_bearer(&b, "https://auth.example.org/token", "registry.example.org",
 	                 "repository:a/b:pull,push repository:c:pull", NULL);
-	assert_string_equal(buf_text(&b),
-	                    "Bearer realm=\"https://auth.example.org/token\","
-	                    "service=\"registry.example.org\","
-	                    "scope=\"repository:a/b:pull,push repository:c:pull\"");
+	assert_string_equal(buf_text(&b), "Bearer realm=\"https://auth.example.org/token\","
+	                                  "service=\"registry.example.org\","
+	                                  "scope=\"repository:a/b:pull,push repository:c:pull\"");
 	buf_reset(&b);
 	challenge_bearer(&b, "r", "s", "", "invalid_token");
 	assert_string_equal(buf_text(&b),
