@@ -510,15 +510,16 @@ ssize_t exchange_read(struct exchange *x, char *buf, size_t cap)
 	return ret;
 }
 
-bool exchange_wants_body(struct exchange *x, int64_t *ret_received)
+bool exchange_waits_for_client(struct exchange *x, int64_t *ret_bytes, bool *ret_body)
 {
-	bool wants;
+	bool waits;
 
 	mutex_lock(&x->lock);
-	*ret_received = x->received;
-	wants = !x->whole && x->waiting == WAIT_NOTHING;
+	*ret_bytes = x->received + x->sent;
+	*ret_body = !x->whole;
+	waits = x->waiting == WAIT_NOTHING && (!x->whole || x->read_len > 0);
 	mutex_unlock(&x->lock);
-	return wants;
+	return waits;
 }
 
 void exchange_stop(struct exchange *x)

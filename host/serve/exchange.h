@@ -48,6 +48,7 @@ struct service {
 	const struct redirection *redirection;   /* NULL: blobs are served from here */
 	int64_t request_timeout, commit_timeout; /* ns */
 	int64_t max_discard;
+	int64_t max_blob; /* 0: no limit */
 	int64_t manifest_memory;
 	bool relative_urls;
 	int64_t manifest_bytes; /* in use; atomic */
@@ -164,8 +165,9 @@ enum exchange_want exchange_end(struct exchange *);
 ssize_t exchange_read(struct exchange *, char *buf, size_t cap);
 /* The connection is done with it, one way or the other. */
 void exchange_leave(struct exchange *);
-/* From any thread: is the connection now waiting for more of the body? *ret_received always. */
-bool exchange_wants_body(struct exchange *, int64_t *ret_received);
+/* From any thread: is it now the client's turn, to send more of the body or to take more of a
+ * streamed answer?  *ret_bytes of both so far, always; *ret_body: it is the body. */
+bool exchange_waits_for_client(struct exchange *, int64_t *ret_bytes, bool *ret_body);
 /* From any thread: gives up what is under way, never suspends again. */
 void exchange_stop(struct exchange *);
 

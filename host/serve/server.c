@@ -17,8 +17,6 @@
 #include "common/text.h"
 #include "host/serve/listen.h"
 
-/* Memory is connections times this; throughput does not depend on it. */
-#define CONNECTION_MEMORY ((size_t)32 * 1024)
 /* What the library copies at a time of a streamed answer. */
 #define BLOCK ((size_t)64 * 1024)
 
@@ -33,8 +31,11 @@ struct transfer {
 	bool own;                  /* and its body was a buffer of `body_len` bytes */
 	int64_t body_len;
 	int fd;
-	bool suspect;          /* at the last sweep the client had ended its side */
-	int64_t last_received; /* at the last sweep */
+	/* the sweep's */
+	bool suspect;                /* at the last one the client had ended its side */
+	int64_t last_bytes;          /* at the last one */
+	int64_t last_ns;             /* of the last one; 0: there was none */
+	int64_t turn_ns, turn_bytes; /* of the client's turns in this period */
 	struct transfer *next, *prev;
 };
 
@@ -397,12 +398,13 @@ static int start_daemon(struct server *s, int fd, struct stow_error *err)
 	s->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
 		NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_library, s,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)idle, MHD_OPTION_NOTIFY_COMPLETED,
-		complete, s, MHD_OPTION_URI_LOG_CALLBACK, take_target, s,
-		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)o->max_header, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+		(unsigned)o->max_per_address, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)o->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)idle,
+		MHD_OPTION_NOTIFY_COMPLETED, complete, s, MHD_OPTION_URI_LOG_CALLBACK, take_target,
+		s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s, MHD_OPTION_SIGPIPE_HANDLED_BY_APP,
+		1, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
 	if (s->daemon)
 		return STOW_OK;
 	return error_errno(err, errno, "http.start", "cannot start the HTTP server on %s",
@@ -484,17 +486,49 @@ static bool has_ended(int fd)
  * until its time is over.  Twice seen without a byte between, it is ended here: shutdown makes an
  * edge.
  */
+static bool has_gone(struct transfer *t, bool body, int64_t bytes)
+{
+	bool ended = body && has_ended(t->fd);
+	bool gone = ended && t->suspect && bytes == t->last_bytes;
+
+	t->suspect = ended;
+	return gone;
+}
+
+/* The time in which the store or a worker has its turn is not the client's. */
+static bool is_slow(const struct server *s, struct transfer *t, bool turn, int64_t bytes,
+                    int64_t now)
+{
+	bool slow;
+
+	if (t->last_ns && turn) {
+		t->turn_ns += now - t->last_ns;
+		t->turn_bytes += bytes - t->last_bytes;
+	}
+	t->last_ns = now;
+	if (t->turn_ns < s->options.min_rate_time)
+		return false;
+	slow = t->turn_bytes / (t->turn_ns / CLOCK_SECOND) < s->options.min_rate;
+	t->turn_ns = t->turn_bytes = 0;
+	return slow;
+}
+
 void server_sweep(struct server *s)
 {
+	int64_t now = clock_monotonic();
+
 	mutex_lock(&s->lock);
 	for (struct transfer *t = s->first; t; t = t->next) {
-		int64_t received;
-		bool ended = exchange_wants_body(t->exchange, &received) && has_ended(t->fd);
+		int64_t bytes;
+		bool body, turn = exchange_waits_for_client(t->exchange, &bytes, &body);
+		bool slow = is_slow(s, t, turn, bytes, now);
 
-		if (ended && t->suspect && received == t->last_received)
+		if (slow)
+			sink_event(s->service->sink, STOW_LOG_INFO, "http", t->exchange->trace,
+			           "closed: the client is slower than [http] minrate");
+		if (has_gone(t, turn && body, bytes) || slow)
 			shutdown(t->fd, SHUT_RDWR);
-		t->suspect = ended;
-		t->last_received = received;
+		t->last_bytes = bytes;
 	}
 	mutex_unlock(&s->lock);
 }

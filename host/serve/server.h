@@ -13,7 +13,11 @@ struct server;
 struct server_options {
 	const char *listen; /* host:port or [v6]:port */
 	int64_t threads, max_connections, max_requests, max_queue;
-	int64_t idle_timeout; /* ns */
+	int64_t idle_timeout;    /* ns */
+	int64_t max_per_address; /* connections; 0: no limit */
+	int64_t max_header;      /* octets */
+	int64_t min_rate;        /* octets a second; 0: none */
+	int64_t min_rate_time;   /* ns of a client's turns over which it holds, a second or more */
 	/* chooses x->action or makes the reply that refuses */
 	void (*route)(struct exchange *x);
 };
@@ -27,7 +31,7 @@ const char *server_address(const struct server *);
 void server_quiesce(struct server *);
 /* Requests under way. */
 size_t server_busy(struct server *);
-/* Ends requests whose client went away unnoticed. To be called every second or so. */
+/* Ends requests whose client went away unnoticed, or is too slow. To be called every second or so. */
 void server_sweep(struct server *);
 /* Gives up what is still under way and ends the threads. Stop the workers after it. */
 void server_stop(struct server *);

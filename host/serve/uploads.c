@@ -62,6 +62,18 @@ static bool check_state(struct exchange *x)
 	return false;
 }
 
+/* Would so many bytes more be too many? Then the reply is made. */
+static bool is_too_large(struct exchange *x, int64_t more)
+{
+	int64_t most = x->service->max_blob;
+
+	if (most == 0 || more <= most - x->offset)
+		return false;
+	reply_error(&x->reply, 413, "SIZE_INVALID", "the blob is larger than this registry takes",
+	            NULL);
+	return true;
+}
+
 /* Does the body begin where the upload ends? */
 static bool start_chunk(struct exchange *x, const char *digest)
 {
@@ -83,6 +95,8 @@ static bool start_chunk(struct exchange *x, const char *digest)
 			return false;
 		}
 	}
+	if (status == STOW_OK && is_too_large(x, x->request.length))
+		return false;
 	if (status == STOW_OK)
 		status = stow_upload_open(registry, &op, r->name, r->reference, r->state,
 		                          x->request.length, digest, &x->upload, &err);
@@ -103,6 +117,8 @@ static bool write_chunk(struct exchange *x, const char *data, size_t len)
 		            NULL);
 		return false;
 	}
+	if (is_too_large(x, x->body_len + (int64_t)len))
+		return false;
 	status = stow_upload_write(x->upload, &op, data, len, &err);
 	if (status == STOW_OK)
 		return true;
@@ -251,7 +267,7 @@ static bool start_post(struct exchange *x)
 	struct stow_error err = { 0 };
 	int status;
 
-	if (!create(x, token, uuid))
+	if (is_too_large(x, x->request.length) || !create(x, token, uuid))
 		return false;
 	op = exchange_op(x, x->service->request_timeout);
 	status = stow_upload_open(x->service->registry, &op, r->name, uuid, token,

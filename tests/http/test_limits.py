@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What there is too much of, or comes too slowly: each limit with the answer that belongs to it."""
+
+import os
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "../lib")]
+
+import images
+import raw
+import registry
+import stowage
+import tap
+
+KIB = 1 << 10
+BLOB = os.urandom(100 * KIB)
+DIGEST = images.digest(BLOB)
+
+
+def serve(**env):
+    server = stowage.Server(env={f"STOWAGE_{k}": v for k, v in env.items()}).start()
+    tap.defer(server.kill)
+    return server
+
+
+def begin(server, name="a"):
+    return raw.target(registry.Client(server).begin_upload(name).headers["Location"])
+
+
+def too_large(answer):
+    tap.equal((answer.status, answer.codes), (413, ["SIZE_INVALID"]), answer)
+
+
+# ---- size of a blob ----
+
+@tap.test
+def blobs_of_the_largest_size_are_taken():
+    server = serve(HTTP_MAXBLOB="100K")
+    c = registry.Client(server)
+    c.push_blob("a", BLOB)
+    location = c.begin_upload("b").headers["Location"]
+    location = c.patch(location, BLOB[:40 * KIB]).headers["Location"]
+    location = c.patch(location, BLOB[40 * KIB:]).headers["Location"]
+    c.close_upload(location, DIGEST)
+    c.request("POST", f"/v2/c/blobs/uploads/?digest={DIGEST}", BLOB, expect=201)
+
+
+@tap.test
+def larger_ones_are_refused_before_they_come():
+    server = serve(HTTP_MAXBLOB="99K")
+    begin(server)  # makes the key of upload tokens
+    before = raw.tree(server.data)
+    for method, target in (("PATCH", begin(server)), ("PUT", begin(server) + f"&digest={DIGEST}"),
+                           ("POST", f"/v2/a/blobs/uploads/?digest={DIGEST}")):
+        with raw.Connection(server) as c:
+            c.head(method, target, f"Content-Length: {len(BLOB)}", "Expect: 100-continue")
+            too_large(c.reply())
+    tap.equal(raw.tree(server.data), before)
+
+
+@tap.cases(chunked=(True,), in_pieces=(False,))
+def larger_ones_are_refused_as_they_come(chunked):
+    server = serve(HTTP_MAXBLOB="99K")
+    c = registry.Client(server)
+    location = c.begin_upload("a").headers["Location"]
+    if chunked:
+        with raw.Connection(server) as one:
+            one.head("PATCH", raw.target(location), "Transfer-Encoding: chunked")
+            one.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(BLOB), BLOB))
+            too_large(one.reply())
+    else:
+        location = c.patch(location, BLOB[:60 * KIB]).headers["Location"]
+        answer = c.request("PATCH", location, BLOB[60 * KIB:])
+        tap.equal((answer.status, answer.code), (413, "SIZE_INVALID"))
+        answer = c.request("GET", location)
+        tap.equal((answer.status, answer.headers["Range"]), (204, f"0-{60 * KIB - 1}"), "goes on")
+
+
+# ---- connections, heads ----
+
+@tap.test
+def connections_of_one_address():
+    """One more is closed; others go on, and there is room again when one ends."""
+    server = serve(HTTP_MAXPERADDRESS="3", HTTP_THREADS="1")
+    connections = [raw.Connection(server) for _ in range(3)]
+    for c in connections:
+        c.head("GET", "/v2/")
+        tap.equal(c.reply().status, 200)
+    with raw.Connection(server) as more:
+        try:
+            more.head("GET", "/v2/")
+        except OSError:
+            pass
+        tap.ok(more.ended(), "one more")
+    for c in connections:
+        c.head("GET", "/v2/")
+        tap.equal(c.reply().status, 200)
+    connections.pop().close()
+    end = time.monotonic() + 20
+    while True:
+        try:
+            if raw.ask(server, "GET", "/v2/"):
+                break
+        except OSError:
+            pass
+        tap.ok(time.monotonic() < end, "no room again")
+        time.sleep(0.05)
+    for c in connections:
+        c.close()
+
+
+@tap.cases(header=("GET", "/v2/", "X-Long: " + "x" * 12000),
+           many=("GET", "/v2/", "\r\n".join(f"X-{n}: y" for n in range(2000))),
+           target=("GET", "/v2/?" + "x" * 12000))
+def heads_that_do_not_fit(*head):
+    """They are refused or closed, and cost nobody else a thing."""
+    server = serve(HTTP_MAXHEADER="8K")
+    with raw.Connection(server) as polite:
+        with raw.Connection(server) as c:
+            try:
+                c.head(*head)
+                answer = c.reply()
+                tap.ok(answer is None or answer.status in (400, 413, 414, 431), answer)
+            except OSError:
+                pass
+        polite.head("GET", "/v2/", "X-Long: " + "x" * 3000)
+        tap.equal(polite.reply().status, 200)
+
+
+@tap.test
+def a_larger_head_where_it_may_be():
+    server = serve(HTTP_MAXHEADER="64K")
+    answer = raw.ask(server, "GET", "/v2/", None, "X-Long: " + "x" * 40000)
+    tap.equal(answer.status, 200)
+
+
+# ---- rates ----
+
+@tap.test
+def slow_senders_are_closed():
+    server = serve(HTTP_MINRATE="1000", HTTP_MINRATETIME="2s")
+    target = begin(server)
+    with raw.Connection(server, timeout=60) as slow, raw.Connection(server, timeout=60) as fast:
+        for c in (slow, fast):
+            c.head("PATCH", target, f"Content-Length: {len(BLOB)}")
+        at, end, closed = 0, time.monotonic() + 40, False
+        while not closed and time.monotonic() < end:
+            piece = BLOB[at:at + 300]
+            if at + 300 < len(BLOB):
+                fast.send(piece)
+                at += 300
+            try:
+                slow.send(b"x")
+            except OSError:
+                closed = True
+            time.sleep(0.05)
+        tap.ok(closed, "the slow one goes on")
+        fast.send(BLOB[at:])
+        tap.equal(fast.reply().status, 202)
+    tap.ok("slower than [http] minrate" in server.log(), server.log())
+
+
+@tap.test
+def slow_takers_are_closed():
+    server = serve(HTTP_MINRATE="100K", HTTP_MINRATETIME="2s")
+    data = os.urandom(32 << 20)
+    digest = images.digest(data)
+    registry.Client(server).push_blob("a", data)
+    with raw.Connection(server, timeout=60) as slow:
+        slow.head("GET", f"/v2/a/blobs/{digest}")
+        got, end = 0, time.monotonic() + 40
+        try:
+            while time.monotonic() < end:
+                piece = slow.socket.recv(100 if "minrate" not in server.log() else 65536)
+                if not piece:
+                    break
+                got += len(piece)
+                if "minrate" not in server.log():
+                    time.sleep(0.1)
+        except OSError:
+            pass
+        tap.ok(got < len(data), f"{got} bytes")
+    tap.ok("slower than [http] minrate" in server.log(), server.log())
+
+
+@tap.test
+def the_stores_time_is_not_the_clients():
+    """A client that waits for an answer is not slow."""
+    server = serve(HTTP_MINRATE="1M", HTTP_MINRATETIME="1s")
+    with raw.Connection(server) as c:
+        for _ in range(3):
+            c.head("GET", "/v2/")
+            tap.equal(c.reply().status, 200)
+            time.sleep(1.5)
+    tap.ok("minrate" not in server.log(), server.log())
+
+
+if __name__ == "__main__":
+    tap.main()
