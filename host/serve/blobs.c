@@ -120,17 +120,18 @@ static void finish_get(struct exchange *x)
 	if (range_if_range(x->request.header[HEADER_IF_RANGE], route->reference))
 		range = range_parse(x->request.header[HEADER_RANGE]);
 	if (x->request.method == METHOD_HEAD || x->request.header[HEADER_IF_NONE_MATCH] ||
-	    range.kind == RANGE_SUFFIX || may_redirect(x)) {
+	    range.kind == RANGE_SUFFIX || range.kind == RANGE_BACKWARD || may_redirect(x)) {
 		if (finish_stat(x, &d))
 			return;
 	}
 	if (may_redirect(x) && redirect(x, &d))
 		return;
+	if (range.kind == RANGE_BACKWARD ||
+	    (range.kind == RANGE_SUFFIX && (range.first == 0 || d.size == 0))) {
+		refuse_range(x, d.size);
+		return;
+	}
 	if (range.kind == RANGE_SUFFIX) {
-		if (range.first == 0 || d.size == 0) {
-			refuse_range(x, d.size);
-			return;
-		}
 		range = (struct range){ RANGE_FROM, range.first < d.size ? d.size - range.first : 0,
 			                -1 };
 	}

@@ -55,7 +55,7 @@ struct range range_parse(const char *text)
 			return none;
 		p++;
 		if (number(&p, &r.last) && r.last < r.first)
-			return none;
+			r = (struct range){ RANGE_BACKWARD, 0, 0 };
 	}
 	return *skip_space(p) == '\0' ? r : none;
 }

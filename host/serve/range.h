@@ -12,7 +12,8 @@
 enum range_kind {
 	RANGE_NONE = 0, /* absent, malformed, another unit, or several: the whole is the answer */
 	RANGE_FROM,     /* first to last; last -1 is to the end */
-	RANGE_SUFFIX    /* the last `first` bytes */
+	RANGE_SUFFIX,   /* the last `first` bytes */
+	RANGE_BACKWARD  /* ends before it begins: no byte is in it */
 };
 struct range {
 	int kind; /* enum range_kind */

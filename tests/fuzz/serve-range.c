@@ -26,6 +26,9 @@ static void check_range(const char *text)
 	switch (r.kind) {
 	case RANGE_NONE:
 		return;
+	case RANGE_BACKWARD:
+		REQUIRE(r.first == 0 && r.last == 0);
+		return;
 	case RANGE_FROM:
 		REQUIRE(r.first >= 0 && (r.last == -1 || r.last >= r.first));
 		if (r.last < 0)

@@ -30,12 +30,14 @@ static void ranges_parse(void **state)
 	expect("bytes=99999999999999999999-", RANGE_FROM, INT64_MAX, -1);
 	expect("bytes=0-99999999999999999999", RANGE_FROM, 0, INT64_MAX);
 	expect("bytes=-99999999999999999999", RANGE_SUFFIX, INT64_MAX, -1);
+	expect("bytes=5-4", RANGE_BACKWARD, 0, 0);
+	expect("bytes=99999999999999999999-0", RANGE_BACKWARD, 0, 0);
 }
 
 static void what_is_no_single_range_is_none(void **state)
 {
 	const char *const none[] = { "",          "bytes",       "bytes=",        "bytes=abc",
-		                     "items=0-1", "bytes=5-4",   "bytes=0-1,2-3", "bytes=-",
+		                     "items=0-1", "bytes=5-4x",  "bytes=0-1,2-3", "bytes=-",
 		                     "bytes=--1", "bytes=1 - 2", "bytes=+1-2",    "bytes=1-2x" };
 
 	(void)state;
