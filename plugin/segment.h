@@ -7,12 +7,14 @@
 #ifndef PLUGIN_SEGMENT_H
 #define PLUGIN_SEGMENT_H
 
+#include <stowage/registry.h>
+
 #include "plugin/layout.h"
 #include "plugin/store.h"
 
 /* Stores that join parts want each but the last at least so big. A smaller segment is read back
  * and written anew at the head of the next. */
-#define SEGMENT_MIN (INT64_C(5) * 1024 * 1024)
+#define SEGMENT_MIN ((int64_t)STOW_UPLOAD_CHUNK)
 
 struct segment {
 	struct segment_id id;

@@ -321,6 +321,8 @@ static void finish_post(struct exchange *x)
 		return;
 	x->reply.status = 202;
 	add_state(x, uuid, token, 0);
+	/* no chunk is refused for being small, but it costs the store a write more */
+	reply_header(&x->reply, "OCI-Chunk-Min-Length", "%d", STOW_UPLOAD_CHUNK);
 }
 
 /* ---- status, cancel ---- */

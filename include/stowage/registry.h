@@ -115,6 +115,10 @@ STOW_EXPORT int stow_blob_mount(struct stow_registry *, const struct stow_op *, 
  */
 struct stow_upload;
 
+/* A seal of fewer bytes is written once more, together with those that follow it: what a host tells
+ * clients to send at least, at a time. */
+#define STOW_UPLOAD_CHUNK (5 * 1024 * 1024)
+
 /* No request to the store, but for the first use of a signing key that is kept there. algorithm
  * ("sha512") is a hint of the digest to come, NULL: sha256.
  * token takes STOW_TOKEN_MAX bytes, uuid STOW_UUID_LEN + 1; both end with NUL. */
