@@ -5,6 +5,7 @@
  */
 #include "plugin/link.h"
 
+#include "common/cleanup.h"
 #include "common/error.h"
 
 #define WHERE "link.read"
@@ -72,15 +73,17 @@ int link_call_result(const struct stow_call *call, const struct digest *path, st
 int link_write(struct stow_store *store, const struct stow_op *op, const struct layout_key *keys,
                size_t n, const struct digest *digest, struct stow_error *err)
 {
-	struct stow_call calls[LINK_WRITE_MAX];
-	struct stow_error errs[LINK_WRITE_MAX];
+	cleanup_free struct stow_call *calls = NULL;
+	cleanup_free struct stow_error *errs = NULL;
 	size_t len = strlen(digest->text);
 	int status;
 
 	if (n == 1)
 		return store_put(store, op, keys[0].text, digest->text, len, NULL, NULL, err);
-	if (n > LINK_WRITE_MAX)
-		return error_set(err, STOW_EINVAL, "link.write", "%zu links at once", n);
+	calls = calloc(n, sizeof(*calls));
+	errs = calloc(n, sizeof(*errs));
+	if (!calls || !errs)
+		return error_nomem(err, "link.write");
 	for (size_t i = 0; i < n; i++)
 		calls[i] = (struct stow_call){
 			.verb = STOW_CALL_PUT,

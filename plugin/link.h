@@ -29,7 +29,6 @@ void link_call(struct stow_call *, const struct layout_key *, char body[LINK_BOD
 int link_call_result(const struct stow_call *, const struct digest *path, struct digest *ret,
                      struct stow_error *err);
 
-#define LINK_WRITE_MAX 4
 /* n links to one digest side by side; all durable when it returns STOW_OK. */
 int link_write(struct stow_store *, const struct stow_op *, const struct layout_key *keys, size_t n,
                const struct digest *, struct stow_error *);

@@ -226,7 +226,9 @@ int stow_manifest_exists(struct stow_registry *registry, const struct stow_op *o
 
 struct push { /* what is known of a manifest that is to be stored */
 	const char *name;
-	const char *tag; /* NULL where it is pushed by its digest */
+	const char *tag;                          /* NULL where it is pushed by its digest */
+	const char *tags[STOW_MANIFEST_TAGS_MAX]; /* then these, each once */
+	size_t n_tags;
 	uint32_t flags;
 	struct digest digest;
 	const void *data; /* what is digested and stored: of schema 1, the payload */
@@ -335,12 +337,15 @@ static int verify_signed(struct stow_registry *registry, const struct stow_op *o
                          struct stow_error *err)
 {
 	bool by_digest = wanted->text[0] != '\0';
-	int status = signed_manifest_verify(registry, op, push->name, push->tag,
+	const char *tag = push->n_tags > 0 ? push->tags[0] : push->tag;
+	int status = signed_manifest_verify(registry, op, push->name, tag,
 	                                    (push->flags & STOW_MANIFESTS_SKIP_LAYERS) != 0,
 	                                    push->data, push->len, &push->signed_form, faults, err);
 
 	if (status != STOW_OK)
 		return status;
+	if (push->n_tags > 1)
+		faults_add(faults, STOW_FAULT_TAG, NULL, "it names one tag, not %zu", push->n_tags);
 	push->data = buf_text(&push->signed_form.payload);
 	push->len = push->signed_form.payload.len;
 	if (stow_faults_count(faults) > 0 && push->len == 0)
@@ -403,6 +408,8 @@ int stow_manifest_subject(const void *data, size_t len, char *ret)
 static int store(struct stow_registry *registry, const struct stow_op *op, const struct push *push,
                  struct stow_error *err)
 {
+	const char *const *tags = push->tag ? &push->tag : push->tags;
+	size_t n = push->tag ? 1 : push->n_tags;
 	struct repository_lock *lock = NULL;
 	int status = STOW_OK;
 
@@ -421,13 +428,37 @@ static int store(struct stow_registry *registry, const struct stow_op *op, const
 		status = repository_lock_shared(&registry->locks, op, push->name, &lock, err);
 	if (status != STOW_OK)
 		return status;
-	status = revision_link(registry, op, push->name, push->tag, &push->digest, err);
-	if (status == STOW_OK && push->tag)
-		status = tag_write(registry, op, push->name, push->tag, &push->digest, err);
+	status = revision_link(registry, op, push->name, tags, n, &push->digest, err);
+	if (status == STOW_OK)
+		status = tags_write(registry, op, push->name, tags, n, &push->digest, err);
 	repository_unlock(lock);
 	if (status == STOW_OK && push->manifest.has_subject && registry->policy.referrers_tag)
 		status = referrers_tag_write(registry, op, push->name, &push->manifest.subject,
 		                             NULL, err);
+	return status;
+}
+
+static int put(struct stow_registry *registry, const struct stow_op *op, struct push *push,
+               const char *reference, const char *media_type, struct stow_descriptor *ret,
+               struct stow_faults **ret_faults, struct stow_error *err)
+{
+	struct stow_faults *faults = NULL;
+	size_t len = push->len;
+	int status;
+
+	status = faults_new(&faults, err);
+	if (status != STOW_OK)
+		return status;
+	status = verify(registry, op, push, reference, media_type, faults, err);
+	if (status == STOW_OK)
+		status = store(registry, op, push, err);
+	if (status == STOW_OK)
+		describe(ret, &push->digest, len, push->kind);
+	if (ret_faults && stow_faults_count(faults) > 0 && status == STOW_ECORRUPT)
+		*ret_faults = take(faults);
+	stow_faults_free(faults);
+	manifest_done(&push->manifest);
+	schema1_done(&push->signed_form);
 	return status;
 }
 
@@ -437,23 +468,42 @@ int manifest_put(struct stow_registry *registry, const struct stow_op *op, const
                  struct stow_error *err)
 {
 	struct push push = { .name = name, .flags = flags, .data = data, .len = len };
-	struct stow_faults *faults = NULL;
-	int status;
 
-	status = faults_new(&faults, err);
+	return put(registry, op, &push, reference, media_type, ret, ret_faults, err);
+}
+
+static int add_tag(struct push *push, const char *tag, struct stow_error *err)
+{
+	int status = name_require_tag(tag, "manifest.put", err);
+
 	if (status != STOW_OK)
 		return status;
-	status = verify(registry, op, &push, reference, media_type, faults, err);
-	if (status == STOW_OK)
-		status = store(registry, op, &push, err);
-	if (status == STOW_OK)
-		describe(ret, &push.digest, len, push.kind);
-	if (ret_faults && stow_faults_count(faults) > 0 && status == STOW_ECORRUPT)
-		*ret_faults = take(faults);
-	stow_faults_free(faults);
-	manifest_done(&push.manifest);
-	schema1_done(&push.signed_form);
-	return status;
+	for (size_t i = 0; i < push->n_tags; i++) {
+		if (strcmp(push->tags[i], tag) == 0)
+			return STOW_OK;
+	}
+	if (push->n_tags == STOW_MANIFEST_TAGS_MAX)
+		return error_set(err, STOW_ERANGE, "manifest.put", "more than %d tags at once",
+		                 STOW_MANIFEST_TAGS_MAX);
+	push->tags[push->n_tags++] = tag;
+	return STOW_OK;
+}
+
+int stow_manifest_put_tagged(struct stow_registry *registry, const struct stow_op *op,
+                             const char *name, const char *digest, const char *const *tags,
+                             size_t n_tags, const char *media_type, const void *data, size_t len,
+                             struct stow_descriptor *ret, struct stow_faults **ret_faults,
+                             struct stow_error *err)
+{
+	struct push push = { .name = name, .data = data, .len = len };
+	struct digest checked;
+	int status = name_require_with_digest(name, digest, &checked, "manifest.put", err);
+
+	for (size_t i = 0; i < n_tags && status == STOW_OK; i++)
+		status = add_tag(&push, tags[i], err);
+	if (status != STOW_OK)
+		return status;
+	return put(registry, op, &push, digest, media_type, ret, ret_faults, err);
 }
 
 int stow_manifest_put(struct stow_registry *registry, const struct stow_op *op, const char *name,

@@ -143,13 +143,15 @@ int revision_write_data(struct stow_registry *registry, const struct stow_op *op
 }
 
 int revision_link(struct stow_registry *registry, const struct stow_op *op, const char *name,
-                  const char *tag, const struct digest *digest, struct stow_error *err)
+                  const char *const *tags, size_t n, const struct digest *digest,
+                  struct stow_error *err)
 {
-	struct layout_key keys[2];
-	size_t n = 1;
+	cleanup_free struct layout_key *keys = calloc(n + 1, sizeof(*keys));
 
+	if (!keys)
+		return error_nomem(err, "manifest.put");
 	layout_link(&keys[0], name, LAYOUT_REVISIONS, digest);
-	if (tag)
-		layout_tag_index(&keys[n++], name, tag, digest);
-	return link_write(registry->store, op, keys, n, digest, err);
+	for (size_t i = 0; i < n; i++)
+		layout_tag_index(&keys[i + 1], name, tags[i], digest);
+	return link_write(registry->store, op, keys, n + 1, digest, err);
 }

@@ -28,8 +28,9 @@ void revision_write_prepare(struct revision_write *, const struct digest *, cons
                             size_t len);
 int revision_write_data(struct stow_registry *, const struct stow_op *, const struct digest *,
                         const void *data, size_t len, struct stow_error *);
-/* After the data: the revision's link, and with a tag the tag's index link beside it. */
-int revision_link(struct stow_registry *, const struct stow_op *, const char *name, const char *tag,
-                  const struct digest *, struct stow_error *);
+/* After the data: the revision's link, and beside it the index link of each of n tags, none of which
+ * is there twice. */
+int revision_link(struct stow_registry *, const struct stow_op *, const char *name,
+                  const char *const *tags, size_t n, const struct digest *, struct stow_error *);
 
 #endif

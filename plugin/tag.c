@@ -5,6 +5,7 @@
  */
 #include "plugin/tag.h"
 
+#include "common/cleanup.h"
 #include "common/error.h"
 #include "common/text.h"
 #include "plugin/link.h"
@@ -72,13 +73,20 @@ int stow_tag_exists(struct stow_registry *registry, const struct stow_op *op, co
 	return status == STOW_ENOTFOUND ? unknown(where, name, tag, err) : status;
 }
 
-int tag_write(struct stow_registry *registry, const struct stow_op *op, const char *name,
-              const char *tag, const struct digest *digest, struct stow_error *err)
+int tags_write(struct stow_registry *registry, const struct stow_op *op, const char *name,
+               const char *const *tags, size_t n, const struct digest *digest,
+               struct stow_error *err)
 {
-	struct layout_key key;
+	cleanup_free struct layout_key *keys = NULL;
 
-	layout_tag_current(&key, name, tag);
-	return link_write(registry->store, op, &key, 1, digest, err);
+	if (n == 0)
+		return STOW_OK;
+	keys = calloc(n, sizeof(*keys));
+	if (!keys)
+		return error_nomem(err, "tag.put");
+	for (size_t i = 0; i < n; i++)
+		layout_tag_current(&keys[i], name, tags[i]);
+	return link_write(registry->store, op, keys, n, digest, err);
 }
 
 static int delete_listed(struct stow_registry *registry, const struct stow_op *op, const char *name,

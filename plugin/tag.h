@@ -14,9 +14,10 @@
 /* STOW_ENOTFOUND where there is no such tag. */
 int tag_read(struct stow_registry *, const struct stow_op *, const char *name, const char *tag,
              struct digest *ret, struct stow_error *);
-/* The current link; after the revision's and the index's. */
-int tag_write(struct stow_registry *, const struct stow_op *, const char *name, const char *tag,
-              const struct digest *, struct stow_error *);
+/* The current links of n tags, none of which is there twice; after the revision's and the index's.
+ * After a failure each is as it was, or on the digest. */
+int tags_write(struct stow_registry *, const struct stow_op *, const char *name,
+               const char *const *tags, size_t n, const struct digest *, struct stow_error *);
 /* Takes away every tag that stands on the digest, with its history, and the digest's entries in
  * the history of other tags. */
 int tag_remove_on(struct stow_registry *, const struct stow_op *, const char *name,

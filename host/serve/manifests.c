@@ -139,9 +139,29 @@ static void finish_get(struct exchange *x)
 	stow_manifest_free(m);
 }
 
+/* Those of a push by digest (draft of the distribution-spec, "Pushing Manifests"). */
+static bool check_tags(struct exchange *x)
+{
+	const struct route *r = &x->request.route;
+
+	if (!is_digest(x))
+		return true;
+	if (r->n_tags > STOW_MANIFEST_TAGS_MAX) {
+		reply_error(&x->reply, 414, "TAG_INVALID", "too many tags at once", NULL);
+		return false;
+	}
+	for (size_t i = 0; i < r->n_tags; i++) {
+		if (stow_tag_check(r->tags[i]) == STOW_OK)
+			continue;
+		reply_error(&x->reply, 400, "TAG_INVALID", "not a tag", r->tags[i]);
+		return false;
+	}
+	return true;
+}
+
 static bool check_put(struct exchange *x)
 {
-	if (!check_reference(x))
+	if (!check_reference(x) || !check_tags(x))
 		return false;
 	if (x->request.length <= STOW_MANIFEST_MAX)
 		return true;
@@ -179,28 +199,49 @@ static void add_fault(struct exchange *x, const struct stow_fault *f)
 	reply_error(&x->reply, status, code, f->message, f->digest);
 }
 
-static void finish_put(struct exchange *x)
+_Static_assert(ROUTE_TAGS_MAX >= STOW_MANIFEST_TAGS_MAX, "the route keeps all tags that are taken");
+
+static int put(struct exchange *x, struct stow_descriptor *ret, struct stow_faults **ret_faults,
+               struct stow_error *err)
 {
 	const struct route *r = &x->request.route;
 	struct stow_op op = exchange_op(x, x->service->request_timeout);
+	const char *type = x->request.header[HEADER_CONTENT_TYPE];
+
+	if (is_digest(x))
+		return stow_manifest_put_tagged(x->service->registry, &op, r->name, r->reference,
+		                                r->tags, r->n_tags, type, buf_text(&x->collected),
+		                                x->collected.len, ret, ret_faults, err);
+	return stow_manifest_put(x->service->registry, &op, r->name, r->reference, type,
+	                         buf_text(&x->collected), x->collected.len, ret, ret_faults, err);
+}
+
+static void add_created(struct exchange *x, const struct stow_descriptor *d)
+{
+	const struct route *r = &x->request.route;
+	char subject[STOW_DIGEST_MAX + 1];
+
+	x->reply.status = 201;
+	answer_location(x, "/v2/%s/manifests/%s", r->name, d->digest);
+	reply_header(&x->reply, "Docker-Content-Digest", "%s", d->digest);
+	/* tells a client that it need not keep the tag schema */
+	if (stow_manifest_subject(buf_text(&x->collected), x->collected.len, subject) == STOW_OK)
+		reply_header(&x->reply, "OCI-Subject", "%s", subject);
+	/* each is told that the client asked for, be it twice */
+	for (size_t i = 0; is_digest(x) && i < r->n_tags; i++)
+		reply_header(&x->reply, "OCI-Tag", "%s", r->tags[i]);
+}
+
+static void finish_put(struct exchange *x)
+{
 	struct stow_error err = { 0 };
 	struct stow_descriptor d = { 0 };
 	struct stow_faults *faults = NULL;
 	struct stow_fault f;
-	char subject[STOW_DIGEST_MAX + 1];
-	int status = stow_manifest_put(x->service->registry, &op, r->name, r->reference,
-	                               x->request.header[HEADER_CONTENT_TYPE],
-	                               buf_text(&x->collected), x->collected.len, &d, &faults,
-	                               &err);
+	int status = put(x, &d, &faults, &err);
 
 	if (status == STOW_OK) {
-		x->reply.status = 201;
-		answer_location(x, "/v2/%s/manifests/%s", r->name, d.digest);
-		reply_header(&x->reply, "Docker-Content-Digest", "%s", d.digest);
-		/* tells a client that it need not keep the tag schema */
-		if (stow_manifest_subject(buf_text(&x->collected), x->collected.len, subject) ==
-		    STOW_OK)
-			reply_header(&x->reply, "OCI-Subject", "%s", subject);
+		add_created(x, &d);
 	} else if (stow_faults_count(faults) > 0) {
 		for (size_t i = 0; i < stow_faults_count(faults); i++) {
 			if (stow_faults_at(faults, i, &f) == STOW_OK)

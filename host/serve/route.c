@@ -4,8 +4,6 @@
  */
 #include "host/serve/route.h"
 
-#include <stddef.h>
-
 #include "common/text.h"
 
 /* The path of an absolute-form target ("http://host/path"), which a server must take too. */
@@ -42,6 +40,15 @@ static void decode_value(char *value)
 	free(copy);
 }
 
+static void add_tag(struct route *r, char *value)
+{
+	if (r->n_tags < ROUTE_TAGS_MAX) {
+		decode_value(value);
+		r->tags[r->n_tags] = value;
+	}
+	r->n_tags++;
+}
+
 static void parse_query(struct route *r, char *query)
 {
 	const struct {
@@ -65,6 +72,8 @@ static void parse_query(struct route *r, char *query)
 			*value++ = '\0';
 		else
 			value = query + strlen(query);
+		if (strcmp(query, "tag") == 0)
+			add_tag(r, value);
 		for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
 			if (strcmp(known[i].name, query) != 0 || *known[i].value)
 				continue;

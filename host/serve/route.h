@@ -8,6 +8,7 @@
 #define SERVE_ROUTE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum route_kind {
 	ROUTE_UNKNOWN = 0,
@@ -25,6 +26,8 @@ enum route_kind {
 	ROUTE_UPLOAD     /* /v2/<name>/blobs/uploads/<uuid> */
 };
 
+#define ROUTE_TAGS_MAX 64
+
 struct route {
 	int kind;              /* enum route_kind */
 	bool v2;               /* below /v2 */
@@ -33,7 +36,9 @@ struct route {
 	/* query parameters, decoded; the first of a name counts; NULL if absent; a value whose
 	 * escapes are broken stays as it came, which no grammar takes */
 	const char *digest, *algorithm, *mount, *from, *state, *last, *n, *artifact_type;
-	char *memory; /* what the above point into */
+	const char *tags[ROUTE_TAGS_MAX]; /* each value of `tag`, in their order */
+	size_t n_tags;                    /* how many came, also where that is more than fit */
+	char *memory;                     /* what the above point into */
 };
 
 /* target as it stands in the request line. false where memory ran out. */

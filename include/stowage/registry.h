@@ -234,6 +234,19 @@ STOW_EXPORT int stow_manifest_put(struct stow_registry *, const struct stow_op *
                                   const char *reference, const char *media_type, const void *data,
                                   size_t len, struct stow_descriptor *ret,
                                   struct stow_faults **ret_faults, struct stow_error *);
+/*
+ * The same by digest, with tags that are set on it: after data and revision link the index links of
+ * all, then their current links.  A tag that is given twice counts once; STOW_EINVAL for what is no
+ * tag, STOW_ERANGE for more than STOW_MANIFEST_TAGS_MAX.  Of schema 1 only the tag that it names is
+ * taken.  After a failure each tag is as it was, or on the manifest.
+ */
+#define STOW_MANIFEST_TAGS_MAX 64
+STOW_EXPORT int stow_manifest_put_tagged(struct stow_registry *, const struct stow_op *,
+                                         const char *name, const char *digest,
+                                         const char *const *tags, size_t n_tags,
+                                         const char *media_type, const void *data, size_t len,
+                                         struct stow_descriptor *ret,
+                                         struct stow_faults **ret_faults, struct stow_error *);
 STOW_EXPORT size_t stow_faults_count(const struct stow_faults *);
 STOW_EXPORT int stow_faults_at(const struct stow_faults *, size_t i, struct stow_fault *ret);
 STOW_EXPORT void stow_faults_free(struct stow_faults *);

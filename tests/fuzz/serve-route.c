@@ -64,7 +64,10 @@ static void check_target(const char *target)
 	if (r.kind > ROUTE_BROKEN && r.name)
 		REQUIRE(count(r.name, NULL, '/') < count(target, query, '/'));
 	if (!query)
-		REQUIRE(!r.digest && !r.mount && !r.from && !r.state && !r.last && !r.n);
+		REQUIRE(!r.digest && !r.mount && !r.from && !r.state && !r.last && !r.n &&
+		        r.n_tags == 0);
+	for (size_t i = 0; i < r.n_tags && i < ROUTE_TAGS_MAX; i++)
+		REQUIRE(strlen(r.tags[i]) < strlen(target));
 	route_done(&r);
 	REQUIRE(!r.name && !r.memory);
 }
@@ -99,7 +102,9 @@ static void check_made(const char *name, const char *reference, const char *valu
 		add_encoded(&target, reference, false);
 	buf_adds(&target, "?x=1&digest=");
 	add_encoded(&target, value, false);
-	buf_adds(&target, "&digest=later&n=7");
+	buf_adds(&target, "&digest=later&n=7&tag=");
+	add_encoded(&target, value, false);
+	buf_adds(&target, "&tag=later");
 	if (buf_status(&target) != STOW_OK)
 		return;
 	REQUIRE(route_parse(&r, buf_text(&target)));
@@ -107,6 +112,7 @@ static void check_made(const char *name, const char *reference, const char *valu
 	REQUIRE(strcmp(r.name, name) == 0 && strcmp(r.reference, reference) == 0);
 	REQUIRE(r.digest && strcmp(r.digest, value) == 0);
 	REQUIRE(r.n && strcmp(r.n, "7") == 0 && !r.last);
+	REQUIRE(r.n_tags == 2 && strcmp(r.tags[0], value) == 0 && strcmp(r.tags[1], "later") == 0);
 	route_done(&r);
 }
 

@@ -91,6 +91,10 @@ def each_wrong_one_has_its_code():
     push_layers("ok-two-ec")
     tap.equal(codes(put("ok-two-ec", "other", expect=400)), ["TAG_INVALID"])
     tap.equal(codes(put("ok-two-ec", "sha256:" + 64 * "0", expect=400)), ["DIGEST_INVALID"])
+    digest = VECTORS["ok-two-ec"]["payload_sha256"]
+    for query in ("tag=other", "tag=ecec&tag=other", "tag=other&tag=ecec"):
+        tap.ok(set(codes(put("ok-two-ec", f"{digest}?{query}", expect=400))) == {"TAG_INVALID"}, query)
+    tap.equal(put("ok-two-ec", f"{digest}?tag=ecec").headers["OCI-Tag"], "ecec")
     tap.equal(codes(put("ok-two-ec", expect=400, name="some/other")),
               ["NAME_INVALID", "MANIFEST_BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"])
     answer = client.put_manifest("foo/multi", "x", b"{}", PRETTY, 400)

@@ -139,6 +139,9 @@ def manifests():
     digest = images.digest(data)
     one.count("manifest PUT by tag, config + 2 layers", 7, client.put_manifest, "a", "v1", data,
               images.MANIFEST)
+    again = json.dumps(dict(value, annotations={"tags": "three"})).encode()
+    one.count("manifest PUT by digest with 3 tags", 11, client.put_manifest, "a",
+              f"{images.digest(again)}?tag=x&tag=y&tag=z", again, images.MANIFEST)
     with_subject = dict(value, subject={"mediaType": images.MANIFEST, "size": len(data),
                                         "digest": digest})
     one.count("the same with a subject", 8, client.put_manifest, "a", "v2",

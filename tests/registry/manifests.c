@@ -134,6 +134,78 @@ static void test_by_digest(void **state)
 		STOW_EINVAL);
 }
 
+static int put_tagged(struct fixture *f, const char *digest, const char *const *tags, size_t n,
+                      const char *text, struct stow_faults **ret_faults)
+{
+	struct stow_descriptor descriptor;
+	int status = stow_manifest_put_tagged(f->registry, &f->op, "a", digest, tags, n, OCI_IMAGE,
+	                                      text, strlen(text), &descriptor, ret_faults, &f->err);
+
+	if (status == STOW_OK)
+		assert_string_equal(descriptor.digest, digest);
+	return status;
+}
+
+static void test_tagged(void **state)
+{
+	static const enum hash_algorithm algorithms[] = { HASH_SHA256, HASH_SHA384, HASH_SHA512 };
+	static const char *const tags[] = { "1.2.3", "1.2", "1.2.3", "latest", "1.2" };
+	static const char *const bad[] = { "good", ".bad" };
+	struct fixture *f = *state;
+	char config[STOW_DIGEST_MAX + 1], text[1024], digest[STOW_DIGEST_MAX + 1];
+	struct stow_faults *faults = NULL;
+
+	push_blob(f, "a", "{}", 2, sha256("{}", 2, config));
+	image_text(text, config, 2, config, 2);
+	digest_by(HASH_SHA256, text, strlen(text), digest);
+	/* what is no tag, no digest, or not the bytes' */
+	assert_int_equal(put_tagged(f, digest, bad, 2, text, NULL), STOW_EINVAL);
+	assert_int_equal(put_tagged(f, "v1", tags, 1, text, NULL), STOW_EINVAL);
+	digest[20] ^= 1;
+	assert_int_equal(put_tagged(f, digest, tags, 5, text, &faults), STOW_ECORRUPT);
+	assert_int_equal(fault_count(faults, STOW_FAULT_DIGEST), 1);
+	digest[20] ^= 1;
+	assert_false(has_manifest(f, "a", digest));
+	assert_false(has_manifest(f, "a", "good"));
+	assert_false(has_manifest(f, "a", "1.2"));
+	for (size_t i = 0; i < 3; i++) {
+		digest_by(algorithms[i], text, strlen(text), digest);
+		check_ok(f, put_tagged(f, digest, tags, 5, text, NULL));
+		check_manifest(f, "a", digest, digest, OCI_IMAGE, text);
+		check_manifest(f, "a", "1.2.3", digest, OCI_IMAGE, text);
+		check_manifest(f, "a", "1.2", digest, OCI_IMAGE, text);
+		check_manifest(f, "a", "latest", digest, OCI_IMAGE, text);
+	}
+	/* index and current link of three tags, the former for each of three digests */
+	if (f->filesystem)
+		assert_int_equal(count_objects(f, V2 "repositories/a/_manifests/tags"), 3 * 3 + 3);
+	check_ok(f, put_tagged(f, digest, NULL, 0, text, NULL));
+	check_ok(f, stow_manifest_delete_tagged(f->registry, &f->op, "a", digest, &f->err));
+	assert_false(has_manifest(f, "a", "latest"));
+}
+
+static void test_tagged_by_many(void **state)
+{
+	struct fixture *f = *state;
+	char config[STOW_DIGEST_MAX + 1], text[1024], digest[STOW_DIGEST_MAX + 1];
+	char names[STOW_MANIFEST_TAGS_MAX + 1][8];
+	const char *tags[STOW_MANIFEST_TAGS_MAX + 1];
+
+	push_blob(f, "a", "{}", 2, sha256("{}", 2, config));
+	image_text(text, config, 2, config, 2);
+	sha256(text, strlen(text), digest);
+	for (size_t i = 0; i <= STOW_MANIFEST_TAGS_MAX; i++) {
+		assert_true(text_format(names[i], sizeof(names[i]), "v%zu", i));
+		tags[i] = names[i];
+	}
+	assert_int_equal(put_tagged(f, digest, tags, STOW_MANIFEST_TAGS_MAX + 1, text, NULL),
+	                 STOW_ERANGE);
+	assert_false(has_manifest(f, "a", digest));
+	check_ok(f, put_tagged(f, digest, tags, STOW_MANIFEST_TAGS_MAX, text, NULL));
+	for (size_t i = 0; i < STOW_MANIFEST_TAGS_MAX; i++)
+		check_manifest(f, "a", tags[i], digest, OCI_IMAGE, text);
+}
+
 static void test_references(void **state)
 {
 	struct fixture *f = *state;
@@ -578,6 +650,8 @@ int main(void)
 		BOTH(test_soft_delete),
 		ONDISK(test_layout),
 		BOTH(test_by_digest),
+		BOTH(test_tagged),
+		{ "test_tagged_by_many", test_tagged_by_many, setup_memory, teardown, NULL },
 		BOTH(test_references),
 		{ "test_many_references", test_many_references, setup_memory, teardown, NULL },
 		BOTH(test_index),

@@ -286,6 +286,21 @@ static int act_image(struct fixture *f)
 	return put_manifest(f, "a", "new", OCI_IMAGE, text, strlen(text), &d, NULL);
 }
 
+static int act_tagged(struct fixture *f)
+{
+	static const char *const tags[] = { "one", "two", "three" };
+	char text[1024], digest[STOW_DIGEST_MAX + 1];
+	struct stow_descriptor d;
+
+	assert_true(text_format(text, sizeof(text),
+	                        "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"x/y\","
+	                        "\"digest\":\"%s\",\"size\":12},\"layers\":[]}",
+	                        known.blob));
+	sha256(text, strlen(text), digest);
+	return stow_manifest_put_tagged(f->registry, NULL, "a", digest, tags, 3, OCI_IMAGE, text,
+	                                strlen(text), &d, NULL, &f->err);
+}
+
 static int act_refused(struct fixture *f)
 {
 	static const char text[] =
@@ -406,6 +421,7 @@ static const struct thing {
 	{ "mount", prepare_blob, act_mount, 0, STOW_OK },
 	{ "read", prepare_blob, act_read, 0, STOW_OK },
 	{ "image", prepare_blob, act_image, 0, STOW_OK },
+	{ "tagged", prepare_blob, act_tagged, 0, STOW_OK },
 	{ "refused", prepare_blob, act_refused, 0, STOW_ECORRUPT },
 	{ "referrer", prepare_referrer, act_referrer, 0, STOW_OK },
 	{ "signed", prepare_layers, act_signed, 0, STOW_OK },

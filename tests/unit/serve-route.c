@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "host/serve/route.h"
@@ -102,6 +103,33 @@ static void queries_are_decoded_once(void **state)
 	route_done(&r);
 }
 
+static void tags_are_gathered(void **state)
+{
+	char target[64 + 8 * (ROUTE_TAGS_MAX + 1)] = "/v2/a/manifests/x?tag=v1";
+	size_t len = strlen(target);
+	struct route r;
+
+	(void)state;
+	assert_true(route_parse(&r, "/v2/a/manifests/x?tag=v1&n=1&tag=a%2Bb+c&tag=&tag=%ZZ&tag"
+	                            "&Tag=no&tags=no&tag=v1"));
+	assert_int_equal(r.n_tags, 6);
+	assert_string_equal(r.tags[0], "v1");
+	assert_string_equal(r.tags[1], "a+b c");
+	assert_string_equal(r.tags[2], "");
+	assert_string_equal(r.tags[3], "%ZZ");
+	assert_string_equal(r.tags[4], "");
+	assert_string_equal(r.tags[5], "v1");
+	route_done(&r);
+	assert_int_equal(r.n_tags, 0);
+	/* more than fit are counted all the same */
+	for (size_t i = 0; i < ROUTE_TAGS_MAX; i++, len += 7)
+		memcpy(target + len, "&tag=v2", 8);
+	assert_true(route_parse(&r, target));
+	assert_int_equal(r.n_tags, ROUTE_TAGS_MAX + 1);
+	assert_string_equal(r.tags[ROUTE_TAGS_MAX - 1], "v2");
+	route_done(&r);
+}
+
 static void v2_is_known_even_where_nothing_else_is(void **state)
 {
 	struct route r;
@@ -123,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(targets_find_their_routes),
 		cmocka_unit_test(queries_are_decoded_once),
+		cmocka_unit_test(tags_are_gathered),
 		cmocka_unit_test(v2_is_known_even_where_nothing_else_is),
 	};
 
