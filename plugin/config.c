@@ -41,6 +41,8 @@ static const struct stow_option manifests_options[] = {
 	{ "index", STOW_OPTION_STRING, 0, "all",
 	  "which manifests of an index must be there: all, none, or those for platforms" },
 	{ "platforms", STOW_OPTION_STRING, 0, NULL, "OS/ARCHITECTURE, parted by commas" },
+	{ "sparse", STOW_OPTION_BOOL, 0, "no",
+	  "whether an image is taken whose config or layers are not all there" },
 	{ "urlallow", STOW_OPTION_STRING, 0, NULL,
 	  "extended regular expression that each URL of a layer must match; unset: any URL will "
 	  "do" },

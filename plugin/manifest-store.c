@@ -257,7 +257,7 @@ static bool must_be_there(const struct stow_registry *registry,
                           const struct manifest_reference *reference, bool is_index)
 {
 	return is_index ? policy_requires(&registry->policy, reference->platform)
-	                : !reference->elsewhere;
+	                : registry->policy.blobs && !reference->elsewhere;
 }
 
 /* Where nothing is wrong so far, the data goes out beside the questions: it is seen by nobody until
@@ -339,7 +339,8 @@ static int verify_signed(struct stow_registry *registry, const struct stow_op *o
 	bool by_digest = wanted->text[0] != '\0';
 	const char *tag = push->n_tags > 0 ? push->tags[0] : push->tag;
 	int status = signed_manifest_verify(registry, op, push->name, tag,
-	                                    (push->flags & STOW_MANIFESTS_SKIP_LAYERS) != 0,
+	                                    (push->flags & STOW_MANIFESTS_SKIP_LAYERS) != 0 ||
+	                                            !registry->policy.blobs,
 	                                    push->data, push->len, &push->signed_form, faults, err);
 
 	if (status != STOW_OK)

@@ -93,6 +93,7 @@ int policy_init(struct policy *policy, const struct stow_config *config, struct 
 
 	*policy = (struct policy){
 		.index = POLICY_ALL,
+		.blobs = stow_config_number(config, "manifests", "sparse") == 0,
 		.schema1 = stow_config_number(config, "manifests", "schema1") != 0,
 		.referrers_tag = stow_config_number(config, "manifests", "referrers_tag") != 0,
 	};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What [manifests] asks of a push: which manifests of an index have to be there, and which URLs a
- * layer may be had from, as in Distribution's validation.manifests; whether schema 1 is taken,
- * and whether referrers get a tag.  It must not know how a manifest is written down.
+ * layer may be had from, as in Distribution's validation.manifests; whether the blobs of an image
+ * have to be there, whether schema 1 is taken, and whether referrers get a tag.  It must not know how a manifest is written down.
  */
 #ifndef PLUGIN_POLICY_H
 #define PLUGIN_POLICY_H
@@ -17,6 +17,7 @@ enum policy_index { POLICY_ALL = 1, POLICY_NONE = 2, POLICY_PLATFORMS = 3 };
 
 struct policy {
 	enum policy_index index;
+	bool blobs;         /* whether what an image names must be there */
 	bool schema1;       /* whether signed manifests are taken */
 	bool referrers_tag; /* whether referrers are listed under the tag schema, too */
 	char *platforms;    /* each "os/architecture" with a comma before and behind */

@@ -105,6 +105,32 @@ static void reads_the_keys(void **state)
 	policy_done(&p);
 }
 
+static int push_image_without_blobs(struct fixture *f, const char *sparse)
+{
+	static const char text[] =
+		"{\"schemaVersion\":2,\"config\":{\"size\":9,\"digest\":\"sha256:"
+		"1111111111111111111111111111111111111111111111111111111111111111\"},"
+		"\"layers\":[]}";
+	const char *const more[][3] = { { "manifests", "sparse", sparse }, { NULL } };
+	struct stow_descriptor descriptor;
+	int status;
+
+	*f = (struct fixture){ .now_ns = 1 };
+	memory_fixture_open(f, more);
+	status = put_manifest(f, "a", "v1", OCI_IMAGE, text, strlen(text), &descriptor, NULL);
+	fixture_close(f);
+	return status;
+}
+
+static void sparse_images(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	assert_int_equal(push_image_without_blobs(&f, "no"), STOW_ECORRUPT);
+	assert_int_equal(push_image_without_blobs(&f, "yes"), STOW_OK);
+}
+
 static int push_sparse(struct fixture *f, const char *index, const char *platforms)
 {
 	static const char text[] =
@@ -139,10 +165,9 @@ static void sparse_indexes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(urls),
-		cmocka_unit_test(bad_patterns),
-		cmocka_unit_test(reads_the_keys),
-		cmocka_unit_test(sparse_indexes),
+		cmocka_unit_test(urls),           cmocka_unit_test(bad_patterns),
+		cmocka_unit_test(reads_the_keys), cmocka_unit_test(sparse_indexes),
+		cmocka_unit_test(sparse_images),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
