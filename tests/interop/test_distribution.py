@@ -236,6 +236,30 @@ def longer_digests(kind, version):
     tap.equal(theirs.blob("mounted", digest["theirs"]).body, data["theirs"])
 
 
+@tap.cases(**{f"{kind}_{version}": (kind, version)
+              for kind in ("filesystem", "s3") for version in VERSIONS})
+def tags_of_a_push_by_digest(kind, version):
+    store = Store(kind, version)
+    ours, theirs = (registry.Client(s) for s in (store.stowage(), store.distribution()))
+    ours.push_blob("tagged", b"{}")
+    for number, algorithm in enumerate(("sha256", "sha512")):
+        data = images.dump({"schemaVersion": 2, "mediaType": images.MANIFEST, "layers": [],
+                            "annotations": {"by": algorithm},
+                            "config": {"mediaType": "application/vnd.oci.empty.v1+json", "size": 2,
+                                       "digest": images.digest(b"{}")}})
+        digest = f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
+        tags = [f"{algorithm}-{n}" for n in range(3)] + ["latest"]
+        ours.put_manifest("tagged", digest + "?tag=" + "&tag=".join(tags), data, images.MANIFEST)
+        for tag in tags:
+            for client in (ours, theirs):
+                answer = client.manifest("tagged", tag)
+                tap.equal(answer.body, data, tag)
+                tap.equal(answer.headers["Docker-Content-Digest"], digest, tag)
+        for client in (ours, theirs):
+            listed = json.loads(client.request("GET", "/v2/tagged/tags/list", expect=200).body)
+            tap.equal(len(listed["tags"]), 4 + 3 * number, "tags")
+
+
 VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../vectors/schema1")
 PRETTY = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 

@@ -150,10 +150,11 @@ static void test_tagged(void **state)
 {
 	static const enum hash_algorithm algorithms[] = { HASH_SHA256, HASH_SHA384, HASH_SHA512 };
 	static const char *const tags[] = { "1.2.3", "1.2", "1.2.3", "latest", "1.2" };
-	static const char *const bad[] = { "good", ".bad" };
+	static const char *const bad[] = { "good", ".bad" }, *const twice[] = { "1.2", "1.2" };
 	struct fixture *f = *state;
 	char config[STOW_DIGEST_MAX + 1], text[1024], digest[STOW_DIGEST_MAX + 1];
 	struct stow_faults *faults = NULL;
+	uint64_t once;
 
 	push_blob(f, "a", "{}", 2, sha256("{}", 2, config));
 	image_text(text, config, 2, config, 2);
@@ -180,6 +181,14 @@ static void test_tagged(void **state)
 	if (f->filesystem)
 		assert_int_equal(count_objects(f, V2 "repositories/a/_manifests/tags"), 3 * 3 + 3);
 	check_ok(f, put_tagged(f, digest, NULL, 0, text, NULL));
+	/* twice the same costs as much as once: no key is written twice at a time */
+	f->requests = 0;
+	check_ok(f, put_tagged(f, digest, &tags[1], 1, text, NULL));
+	once = f->requests;
+	assert_int_not_equal(once, 0);
+	f->requests = 0;
+	check_ok(f, put_tagged(f, digest, twice, 2, text, NULL));
+	assert_int_equal(f->requests, once);
 	check_ok(f, stow_manifest_delete_tagged(f->registry, &f->op, "a", digest, &f->err));
 	assert_false(has_manifest(f, "a", "latest"));
 }
