@@ -6,6 +6,7 @@
 #include "host/serve/htpasswd.h"
 
 #include <crypt.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,10 +22,10 @@
 #define FILE_MAX ((size_t)4 << 20)
 #define USERS_MAX 100000
 #define USER_LEN_MAX 255
-#define HASH_LEN 60 /* $2y$, two digits, $, 22 of salt, 31 of value */
-#define SALT_LEN 29 /* all before the value */
-#define PASSWORD_MAX 72
-#define COST_MAX 14 /* some seconds */
+#define HASH_LEN 60     /* $2y$, two digits, $, 22 of salt, 31 of value */
+#define SALT_LEN 29     /* all before the value */
+#define PASSWORD_MAX 72 /* what bcrypt looks at */
+#define COST_MAX 14     /* some seconds */
 #define GOOD_FOR (60 * CLOCK_SECOND)
 #define LOOK_EVERY CLOCK_SECOND
 #define WAITING_MAX 32 /* for a turn */
@@ -81,18 +82,23 @@ static int cost_of(const char *hash)
 static int add_line(struct table *t, const char *path, size_t number, char *line,
                     struct stow_error *err)
 {
-	char *colon = strchr(line, ':');
-	size_t len = strlen(line);
+	char *colon;
+	size_t len;
 	int cost;
 
-	if (len && line[len - 1] == '\r')
-		line[len - 1] = '\0';
-	if (line[strspn(line, " \t")] == '\0' || *line == '#')
+	line += strspn(line, " \t");
+	len = strlen(line);
+	while (len && strchr(" \t\r", line[len - 1]))
+		line[--len] = '\0';
+	if (*line == '\0' || *line == '#')
 		return STOW_OK;
+	colon = strchr(line, ':');
 	if (!colon || colon == line || colon - line > USER_LEN_MAX)
 		return error_set(err, STOW_EINVAL, WHERE, "%s, line %zu: expected NAME:HASH", path,
 		                 number);
 	*colon = '\0';
+	/* further fields are nobody's concern, neither Apache's nor Distribution's */
+	colon[1 + strcspn(colon + 1, ":")] = '\0';
 	cost = cost_of(colon + 1);
 	if (cost < 4 || cost > COST_MAX)
 		return error_set(err, STOW_EINVAL, WHERE,
@@ -229,18 +235,18 @@ static void refresh(struct htpasswd *h)
 
 /* ---- remembered logins ---- */
 
+/* Of the whole password, and not only of what bcrypt looks at. */
 static bool mac_of(const struct htpasswd *h, const char *user, const char *password,
                    uint8_t ret[32])
 {
-	char both[USER_LEN_MAX + 1 + PASSWORD_MAX + 1];
-	size_t user_len = strlen(user), len = strlen(password);
+	uint8_t both[USER_LEN_MAX + 1 + 32];
+	size_t len = strlen(user);
 
-	if (user_len > USER_LEN_MAX || len > PASSWORD_MAX)
+	if (len > USER_LEN_MAX)
 		return false;
-	memcpy(both, user, user_len + 1);
-	memcpy(both + user_len + 1, password, len);
-	hash_hmac_sha256(h->key, sizeof(h->key), both, user_len + 1 + len, ret);
-	explicit_bzero(both, sizeof(both));
+	memcpy(both, user, len + 1);
+	hash_hmac_sha256(h->key, sizeof(h->key), password, strlen(password), both + len + 1);
+	hash_hmac_sha256(h->key, sizeof(h->key), both, len + 1 + 32, ret);
 	return true;
 }
 
@@ -274,20 +280,39 @@ bool htpasswd_knows(struct htpasswd *h, const char *user, const char *password)
 
 /* ---- hashing ---- */
 
-/* Does the password make that hash? In as long as its cost takes. */
-static bool makes(const char *password, const char *hash)
+/* Does the password make that hash? In as long as its cost takes. STOW_EDENIED: no. */
+static int try_hash(const char *password, const char *hash, struct stow_error *err)
 {
-	struct crypt_data *data = calloc(1, sizeof(*data));
+	struct crypt_data *data = calloc(1, sizeof(*data)); /* 32 KiB: not on a stack */
 	const char *made;
-	bool same;
+	int status;
 
 	if (!data)
-		return false;
+		return error_nomem(err, WHERE);
+	errno = 0;
 	made = crypt_rn(password, hash, data, (int)sizeof(*data));
-	same = made && strlen(made) == HASH_LEN && hash_equal(made, hash, HASH_LEN);
+	if (!made || strlen(made) != HASH_LEN)
+		status = error_errno(err, errno ? errno : EIO, WHERE, "bcrypt fails");
+	else if (hash_equal(made + SALT_LEN, hash + SALT_LEN, HASH_LEN - SALT_LEN))
+		status = STOW_OK; /* the value alone: the library writes some salts otherwise */
+	else
+		status = error_set(err, STOW_EDENIED, WHERE, "no such name, or another password");
 	explicit_bzero(data, sizeof(*data));
 	free(data);
-	return same;
+	return status;
+}
+
+/* Takes the time of that cost and lets nobody in. */
+static int take_time(const char *password, int cost, struct stow_error *err)
+{
+	char nobody[HASH_LEN + 1];
+	int status;
+
+	/* no password makes it: a value ends in one of sixteen characters, and '/' is not among them */
+	text_format(nobody, sizeof(nobody), "$2b$%02d$abcdefghijklmnopqrstuu%s", cost,
+	            "///////////////////////////////");
+	status = try_hash(password, nobody, err);
+	return status == STOW_OK ? STOW_EDENIED : status;
 }
 
 static const char *find(const struct table *t, const char *user)
@@ -306,17 +331,29 @@ static const char *find(const struct table *t, const char *user)
 	return low < t->n && strcmp(t->users[low].name, user) == 0 ? t->users[low].hash : NULL;
 }
 
-/* An unknown name is hashed for, too, so that it cannot be told from a known one. */
-static bool is_right(const struct table *t, const char *user, const char *password)
+/*
+ * What is refused takes the time of the file's highest cost, whoever is asked for: an unknown name is
+ * hashed for, and a hash of less is followed by others that take up the rest, since
+ * 2^c + 2^c + 2^(c+1) + ... + 2^(highest-1) = 2^highest.
+ */
+static int is_right(const struct table *t, const char *user, const char *whole,
+                    struct stow_error *err)
 {
 	const char *hash = find(t, user);
-	char nobody[SALT_LEN + 1];
+	char password[PASSWORD_MAX + 1] = "";
+	int status;
 
-	if (hash)
-		return makes(password, hash);
-	text_format(nobody, sizeof(nobody), "$2b$%02d$abcdefghijklmnopqrstuu", t->cost);
-	(void)makes(password, nobody);
-	return false;
+	/* bcrypt would not look at the rest, and the library refuses what is far too long */
+	memcpy(password, whole, strnlen(whole, PASSWORD_MAX));
+	if (hash) {
+		status = try_hash(password, hash, err);
+		for (int c = cost_of(hash); status == STOW_EDENIED && c < t->cost; c++)
+			status = take_time(password, c, err);
+	} else {
+		status = take_time(password, t->cost, err);
+	}
+	explicit_bzero(password, sizeof(password));
+	return status;
 }
 
 /* Waits for a turn at the hash; STOW_OK with *ret_known where another was right meanwhile. */
@@ -326,7 +363,8 @@ static int take_turn(struct htpasswd *h, const uint8_t mac[32], bool *ret_known,
 	int status = STOW_OK;
 
 	mutex_lock(&h->lock);
-	if (h->running == HTPASSWD_CHECKS_MAX && h->waiting == WAITING_MAX) {
+	*ret_known = knows_locked(h, mac);
+	if (!*ret_known && h->running == HTPASSWD_CHECKS_MAX && h->waiting == WAITING_MAX) {
 		status = error_set(err, STOW_EBUSY, WHERE, "%d logins wait for their hash already",
 		                   WAITING_MAX);
 		error_flag(err, STOW_ERROR_RETRYABLE);
@@ -349,20 +387,20 @@ int htpasswd_check(struct htpasswd *h, const char *user, const char *password,
                    struct stow_error *err)
 {
 	struct table *table = NULL;
-	bool known = false, right;
+	bool known = false;
 	uint8_t mac[32];
 	int status;
 
 	refresh(h);
 	if (!mac_of(h, user, password, mac))
-		return error_set(err, STOW_EDENIED, WHERE, "the name or the password is too long");
+		return error_set(err, STOW_EDENIED, WHERE, "the name is too long");
 	status = take_turn(h, mac, &known, &table, err);
 	if (status != STOW_OK || known)
 		return status;
-	right = is_right(table, user, password);
+	status = is_right(table, user, password, err);
 	mutex_lock(&h->lock);
 	h->running--;
-	if (right && table == h->table) {
+	if (status == STOW_OK && table == h->table) {
 		struct known *k = slot_locked(h, mac);
 
 		memcpy(k->mac, mac, sizeof(k->mac));
@@ -372,9 +410,7 @@ int htpasswd_check(struct htpasswd *h, const char *user, const char *password,
 	cond_broadcast(&h->turn);
 	mutex_unlock(&h->lock);
 	unref(table);
-	if (right)
-		return STOW_OK;
-	return error_set(err, STOW_EDENIED, WHERE, "no such name, or another password");
+	return status;
 }
 
 /* ---- all ---- */

@@ -2,15 +2,20 @@
 /*
  * Users and their bcrypt hashes, from a file as htpasswd -B makes it.
  *
- * It promises: an unknown name costs the time of a known one; a password that was right is right
- * for a minute without being hashed anew, and no longer than the file stays as it is; the file is
- * read anew when it has changed, and where that fails the users are those from before.  No password
- * is kept, and what is remembered of one is keyed by a secret of this process.  Any thread.  It must
- * not know requests.
+ * It promises: what is refused takes the time of the file's highest cost, the name known or not; a
+ * password that was right is right for a minute without being hashed anew, and no longer than the
+ * file stays as it is; the file is read anew when it has changed, and where that fails the users are
+ * those from before.  No password is kept, and what is remembered of one is keyed by a secret of this
+ * process.  Any thread.  It must not know requests.
  *
- * Bounds: a file of 4 MiB, 100,000 users, names of 255 octets, costs to 14, HTPASSWD_CHECKS_MAX hashes
- * at once, HTPASSWD_KNOWN_MAX remembered logins.  A password of more than 72 octets is wrong, since
- * bcrypt would not look at the rest.
+ * Bounds: a file of 4 MiB, 100,000 users, names of 255 octets, costs to 14, HTPASSWD_CHECKS_MAX
+ * hashes at once, HTPASSWD_KNOWN_MAX remembered logins.  Of a password the first 72 octets count,
+ * since bcrypt does not look at the rest: so it is with Distribution and Apache, whose files are
+ * taken.
+ *
+ * A line is NAME:HASH; spaces around it, and what follows a further colon, do not count; an empty one
+ * and one that begins with # are passed over.  Of several of one name the first counts, as with
+ * Apache.
  */
 #ifndef SERVE_HTPASSWD_H
 #define SERVE_HTPASSWD_H
@@ -31,8 +36,8 @@ int htpasswd_open(const char *path, const struct sink *, struct htpasswd **ret,
 void htpasswd_free(struct htpasswd *); /* takes NULL */
 /* Without waiting: was this right a while ago? */
 bool htpasswd_knows(struct htpasswd *, const char *user, const char *password);
-/* As long as a hash takes, a tenth of a second and more. STOW_EDENIED; STOW_EBUSY where too many
- * wait for theirs. */
+/* As long as a hash takes, a tenth of a second and more. STOW_EDENIED; STOW_EBUSY, retryable, where
+ * too many wait for theirs; STOW_ENOMEM. */
 int htpasswd_check(struct htpasswd *, const char *user, const char *password, struct stow_error *);
 /* Reads the file, changed or not. After an error the users are those from before. */
 int htpasswd_reload(struct htpasswd *, struct stow_error *);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -18,6 +19,12 @@
 /* of "one" and "two", at the lowest cost */
 #define ONE "$2y$04$abcdefghijklmnopqrstuuuiMd1XkP3MYkehzxpPHB6m5Tr0FZSYG"
 #define TWO "$2b$04$abcdefghijklmnopqrstuuIHDRnKw4Zdb/3/EAZQMg/2vwJPJBL7u"
+/* of "one", with bits in the salt's last character that do not count */
+#define SALT "$2y$04$abcdefghijklmnopqrstuvuiMd1XkP3MYkehzxpPHB6m5Tr0FZSYG"
+/* of "one", at a higher cost */
+#define DEAR "$2b$09$abcdefghijklmnopqrstuulQ8UpjGb6YgAlgQIwUyrdcmBpWLvk7q"
+/* of 72 times "a" */
+#define LONG "$2y$04$abcdefghijklmnopqrstuuBzzIgyKkz7xMWYSzkIjUSnxEQFQ0WNe"
 
 static const struct sink quiet = { .levels = NULL, .events = 2, .requests = 1 };
 static char path[64];
@@ -88,7 +95,7 @@ static void who_is_let_in(void **state)
 	htpasswd_free(h);
 }
 
-static void long_ones_are_wrong(void **state)
+static void long_names_are_nobodys(void **state)
 {
 	struct htpasswd *h = opened("a:" ONE "\n");
 	char text[400];
@@ -97,9 +104,81 @@ static void long_ones_are_wrong(void **state)
 	memset(text, 'x', sizeof(text));
 	text[399] = '\0';
 	expect(h, text, "one", STOW_EDENIED);
+	text[256] = '\0';
+	expect(h, text, "one", STOW_EDENIED);
 	expect(h, "a", text, STOW_EDENIED);
-	text[73] = '\0';
+	htpasswd_free(h);
+}
+
+/* As Go's bcrypt compares, and as htpasswd -B has made the hash. */
+static void the_first_72_octets_count(void **state)
+{
+	struct htpasswd *h = opened("a:" LONG "\n");
+	char text[4001];
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	text[71] = '\0';
 	expect(h, "a", text, STOW_EDENIED);
+	text[71] = 'a';
+	text[4000] = '\0'; /* more than the library takes */
+	expect(h, "a", text, STOW_OK);
+	text[80] = '\0';
+	assert_false(htpasswd_knows(h, "a", text)); /* only the very same is remembered */
+	expect(h, "a", text, STOW_OK);
+	text[72] = '\0';
+	expect(h, "a", text, STOW_OK);
+	text[71] = 'b';
+	expect(h, "a", text, STOW_EDENIED);
+	htpasswd_free(h);
+}
+
+static void lines_as_others_take_them(void **state)
+{
+	struct htpasswd *h = opened("  # users\n \ta:" ONE " \t\r\n\t\r\nb:" TWO
+	                            ":Bob, a user\nc:" ONE ": \nd:" SALT "\n");
+
+	(void)state;
+	expect(h, "a", "one", STOW_OK);
+	expect(h, "b", "two", STOW_OK);
+	expect(h, "c", "one", STOW_OK);
+	expect(h, "d", "one", STOW_OK);
+	expect(h, "d", "two", STOW_EDENIED);
+	htpasswd_free(h);
+}
+
+/* Of this thread, at best of a few; ns. */
+static int64_t time_to_refuse(struct htpasswd *h, const char *user)
+{
+	int64_t best = INT64_MAX;
+
+	for (int i = 0; i < 5; i++) {
+		struct stow_error err = { 0 };
+		struct timespec t[2];
+		int64_t took;
+
+		assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t[0]), 0);
+		assert_int_equal(htpasswd_check(h, user, "wrong", &err), STOW_EDENIED);
+		assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t[1]), 0);
+		took = (t[1].tv_sec - t[0].tv_sec) * CLOCK_SECOND + t[1].tv_nsec - t[0].tv_nsec;
+		if (took < best)
+			best = took;
+	}
+	return best;
+}
+
+/* The costs are 32 times apart: a factor of four is told apart from that on any machine. */
+static void names_do_not_show_by_time(void **state)
+{
+	struct htpasswd *h = opened("cheap:" ONE "\ndear:" DEAR "\n");
+	int64_t cheap = time_to_refuse(h, "cheap"), dear = time_to_refuse(h, "dear"),
+		unknown = time_to_refuse(h, "nobody");
+
+	(void)state;
+	assert_true(cheap < unknown * 4 && unknown < cheap * 4);
+	assert_true(dear < unknown * 4 && unknown < dear * 4);
+	expect(h, "cheap", "one", STOW_OK);
+	expect(h, "dear", "one", STOW_OK);
 	htpasswd_free(h);
 }
 
@@ -205,7 +284,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_is_let_in),
-		cmocka_unit_test(long_ones_are_wrong),
+		cmocka_unit_test(long_names_are_nobodys),
+		cmocka_unit_test(the_first_72_octets_count),
+		cmocka_unit_test(lines_as_others_take_them),
+		cmocka_unit_test(names_do_not_show_by_time),
 		cmocka_unit_test(damaged_files_are_named),
 		cmocka_unit_test(a_file_is_read_anew),
 		cmocka_unit_test(many_at_once),
