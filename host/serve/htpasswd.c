@@ -29,9 +29,16 @@
 #define GOOD_FOR (60 * CLOCK_SECOND)
 #define LOOK_EVERY CLOCK_SECOND
 #define WAITING_MAX 32 /* for a turn */
+#define LINES_TOLD 8
 
 struct user {
-	const char *name, *hash; /* in the table's text */
+	const char *name, *hash; /* in the table's text; hash NULL: let in by no password */
+};
+
+/* Lines that a log tells of: how many, and the first of them. */
+struct lines {
+	size_t n;
+	size_t first[LINES_TOLD];
 };
 
 struct table {
@@ -39,7 +46,8 @@ struct table {
 	struct buf text; /* the file, cut up */
 	struct user *users;
 	size_t n;
-	int cost; /* the highest */
+	int cost;           /* the highest */
+	struct lines unfit; /* no bcrypt hash, or one of a cost out of bounds */
 	struct file_mark mark;
 };
 
@@ -78,7 +86,8 @@ static int cost_of(const char *hash)
 	return (hash[4] - '0') * 10 + (hash[5] - '0');
 }
 
-/* One line, cut into its two parts; an empty one and a comment are passed over. */
+/* One line, cut into its two parts; an empty one and a comment are passed over. A name with another
+ * hash stays, so that a later line of that name does not count. */
 static int add_line(struct table *t, const char *path, size_t number, char *line,
                     struct stow_error *err)
 {
@@ -100,14 +109,16 @@ static int add_line(struct table *t, const char *path, size_t number, char *line
 	/* further fields are nobody's concern, neither Apache's nor Distribution's */
 	colon[1 + strcspn(colon + 1, ":")] = '\0';
 	cost = cost_of(colon + 1);
-	if (cost < 4 || cost > COST_MAX)
-		return error_set(err, STOW_EINVAL, WHERE,
-		                 "%s, line %zu: expected a bcrypt hash ($2y$) of a cost of 4 to %d",
-		                 path, number, COST_MAX);
 	if (t->n == USERS_MAX)
 		return error_set(err, STOW_EINVAL, WHERE, "%s: more than %d users", path,
 		                 USERS_MAX);
-	t->users[t->n++] = (struct user){ line, colon + 1 };
+	t->users[t->n++] = (struct user){ .name = line };
+	if (cost < 4 || cost > COST_MAX) {
+		if (t->unfit.n++ < LINES_TOLD)
+			t->unfit.first[t->unfit.n - 1] = number;
+		return STOW_OK;
+	}
+	t->users[t->n - 1].hash = colon + 1;
 	if (cost > t->cost)
 		t->cost = cost;
 	return STOW_OK;
@@ -186,13 +197,32 @@ static void replace_locked(struct htpasswd *h, struct table *t)
 	unref(old);
 }
 
+/* Whom no password lets in, as it is with Distribution. */
+static void tell_unfit(const struct htpasswd *h, const struct lines *unfit)
+{
+	struct buf cleanup_buf list = { 0 };
+	size_t told = unfit->n < LINES_TOLD ? unfit->n : LINES_TOLD;
+
+	if (unfit->n == 0)
+		return;
+	buf_init(&list, 256);
+	for (size_t i = 0; i < told; i++)
+		buf_addf(&list, "%s%zu", i ? ", " : "", unfit->first[i]);
+	sink_event(
+		h->sink, STOW_LOG_WARNING, "auth", NULL,
+		"%s: these are let in by no password, since they have no bcrypt hash ($2y$) of a "
+		"cost of 4 to %d: line %s%s",
+		h->path, COST_MAX, buf_text(&list), told < unfit->n ? " and others" : "");
+}
+
 int htpasswd_reload(struct htpasswd *h, struct stow_error *err)
 {
 	struct table *t = NULL;
 	int status = read_table(h->path, &t, err);
 
-	if (status != STOW_OK)
+	if (!t)
 		return status;
+	tell_unfit(h, &t->unfit);
 	mutex_lock(&h->lock);
 	replace_locked(h, t);
 	mutex_unlock(&h->lock);

@@ -15,7 +15,8 @@
  *
  * A line is NAME:HASH; spaces around it, and what follows a further colon, do not count; an empty one
  * and one that begins with # are passed over.  Of several of one name the first counts, as with
- * Apache.
+ * Apache.  A hash that is none of bcrypt's, or of another cost, lets nobody in, as with Distribution,
+ * and one line of the log says where they are.
  */
 #ifndef SERVE_HTPASSWD_H
 #define SERVE_HTPASSWD_H
@@ -30,7 +31,7 @@
 
 struct htpasswd;
 
-/* STOW_EINVAL and STOW_EIO name the file, and the line. */
+/* STOW_EINVAL and STOW_EIO name the file, and the line. The sink stays as long as what is opened. */
 int htpasswd_open(const char *path, const struct sink *, struct htpasswd **ret,
                   struct stow_error *);
 void htpasswd_free(struct htpasswd *); /* takes NULL */
