@@ -331,7 +331,8 @@ static int open_users(struct auth *a, const struct stow_config *config, struct s
 	if (!a->realm || !a->service)
 		return error_nomem(err, "auth.open");
 	if (file)
-		status = htpasswd_open(file, a->sink, &a->htpasswd, err);
+		status = htpasswd_open(file, (size_t)stow_config_number(config, "http", "workers"),
+		                       a->sink, &a->htpasswd, err);
 	else if (tokens.issuer)
 		status = bearer_open(&tokens, &a->bearer, err);
 	return status == STOW_OK ? STOW_OK

@@ -28,7 +28,7 @@
 #define COST_MAX 14     /* some seconds */
 #define GOOD_FOR (60 * CLOCK_SECOND)
 #define LOOK_EVERY CLOCK_SECOND
-#define WAITING_MAX 32 /* for a turn */
+#define WAITING_MAX 32 /* for a turn, at most */
 #define LINES_TOLD 8
 
 struct user {
@@ -59,6 +59,7 @@ struct known {
 struct htpasswd {
 	char *path;
 	const struct sink *sink;
+	unsigned turns, places; /* hashes at once, and those that wait for a turn */
 	uint8_t key[32];
 	bool have_lock, have_cond;
 	struct mutex lock;
@@ -394,14 +395,13 @@ static int take_turn(struct htpasswd *h, const uint8_t mac[32], bool *ret_known,
 
 	mutex_lock(&h->lock);
 	*ret_known = knows_locked(h, mac);
-	if (!*ret_known && h->running == HTPASSWD_CHECKS_MAX && h->waiting == WAITING_MAX) {
-		status = error_set(err, STOW_EBUSY, WHERE, "%d logins wait for their hash already",
-		                   WAITING_MAX);
+	if (!*ret_known && h->running == h->turns && h->waiting == h->places) {
+		status = error_set(err, STOW_EBUSY, WHERE, "%u logins wait for their hash already",
+		                   h->places);
 		error_flag(err, STOW_ERROR_RETRYABLE);
 	}
 	h->waiting++;
-	while (status == STOW_OK && !(*ret_known = knows_locked(h, mac)) &&
-	       h->running == HTPASSWD_CHECKS_MAX)
+	while (status == STOW_OK && !(*ret_known = knows_locked(h, mac)) && h->running == h->turns)
 		cond_wait(&h->turn, &h->lock);
 	h->waiting--;
 	if (status == STOW_OK && !*ret_known) {
@@ -445,7 +445,12 @@ int htpasswd_check(struct htpasswd *h, const char *user, const char *password,
 
 /* ---- all ---- */
 
-int htpasswd_open(const char *path, const struct sink *sink, struct htpasswd **ret,
+static unsigned at_most(size_t n, unsigned most)
+{
+	return n < most ? (unsigned)n : most;
+}
+
+int htpasswd_open(const char *path, size_t threads, const struct sink *sink, struct htpasswd **ret,
                   struct stow_error *err)
 {
 	struct htpasswd *h = calloc(1, sizeof(*h));
@@ -456,6 +461,8 @@ int htpasswd_open(const char *path, const struct sink *sink, struct htpasswd **r
 	h->have_lock = mutex_init(&h->lock) == 0;
 	h->have_cond = h->have_lock && cond_init(&h->turn) == 0;
 	h->sink = sink;
+	h->turns = at_most(threads < 4 ? 1 : threads / 4, HTPASSWD_CHECKS_MAX);
+	h->places = at_most(threads / 4, WAITING_MAX);
 	h->path = strdup(path);
 	if (!h->have_cond || !h->path)
 		status = error_nomem(err, WHERE);

@@ -31,8 +31,10 @@
 
 struct htpasswd;
 
-/* STOW_EINVAL and STOW_EIO name the file, and the line. The sink stays as long as what is opened. */
-int htpasswd_open(const char *path, const struct sink *, struct htpasswd **ret,
+/* Of threads threads, those that call htpasswd_check, logins hold no more than half at once (a quarter
+ * hashes, a quarter waits), so that they cannot keep others from being served. STOW_EINVAL and STOW_EIO
+ * name the file, and the line. The sink stays as long as what is opened. */
+int htpasswd_open(const char *path, size_t threads, const struct sink *, struct htpasswd **ret,
                   struct stow_error *);
 void htpasswd_free(struct htpasswd *); /* takes NULL */
 /* Without waiting: was this right a while ago? */
