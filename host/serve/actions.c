@@ -149,29 +149,42 @@ void answer_fault(struct exchange *x, int status, const struct stow_error *err,
 	           err->request[0] ? ")" : "");
 }
 
-static bool is_host(const char *host)
+/* A path that does not fit, or has no memory, must not look like one: it sticks in the headers and
+ * the answer becomes a 500. */
+static void add_path(struct buf *path, struct exchange *x, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+static void add_path(struct buf *path, struct exchange *x, const char *fmt, va_list ap)
 {
-	size_t len = host ? strlen(host) : 0;
-
-	return len > 0 && len < 256 &&
-	       strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	                    "0123456789.-_:[]") == len;
+	buf_init(path, x->reply.headers.max);
+	if (buf_addv(path, fmt, ap) != STOW_OK)
+		x->reply.headers.status = buf_status(path);
 }
 
 void answer_location(struct exchange *x, const char *fmt, ...)
 {
-	const char *host = x->request.header[HEADER_HOST];
+	const struct origin *o = &x->origin;
 	struct buf cleanup_buf path = { 0 };
 	va_list ap;
 
-	buf_init(&path, (size_t)8 * 1024);
 	va_start(ap, fmt);
-	buf_addv(&path, fmt, ap);
+	add_path(&path, x, fmt, ap);
 	va_end(ap);
-	if (x->service->relative_urls || !is_host(host))
-		reply_header(&x->reply, "Location", "%s", buf_text(&path));
+	if (o->absolute)
+		reply_header(&x->reply, "Location", "%s://%s%s%s", o->scheme, o->host, o->prefix,
+		             buf_text(&path));
 	else
-		reply_header(&x->reply, "Location", "http://%s%s", host, buf_text(&path));
+		reply_header(&x->reply, "Location", "%s%s", o->prefix, buf_text(&path));
+}
+
+void answer_next(struct exchange *x, const char *fmt, ...)
+{
+	struct buf cleanup_buf path = { 0 };
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_path(&path, x, fmt, ap);
+	va_end(ap);
+	reply_header(&x->reply, "Link", "<%s%s>; rel=\"next\"", x->origin.prefix, buf_text(&path));
 }
 
 bool answer_check_digest(struct exchange *x, const char *text)

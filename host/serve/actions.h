@@ -27,8 +27,12 @@ void actions_route(struct exchange *);
 /* The answer to a failed call, and its cause to the log. */
 void answer_fault(struct exchange *, int status, const struct stow_error *,
                   const char *code_unknown, const char *code_invalid);
-/* A header with the path behind scheme and host where they are wanted and known. */
+/* Location: the path, which begins with "/v2/", as the client has to ask for it; behind scheme and
+ * host where they are wanted and known. */
 void answer_location(struct exchange *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Link to the next page: likewise, but always without scheme and host, which is right whatever is in
+ * between (RFC 8288, 3.1). */
+void answer_next(struct exchange *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* false, and the reply made, where it is not a digest. text may be NULL. */
 bool answer_check_digest(struct exchange *, const char *text);
 /* true, and 304 made, where the client has it already. */

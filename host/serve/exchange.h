@@ -24,7 +24,9 @@
 #include "common/buf.h"
 #include "common/thread.h"
 #include "host/serve/auth.h"
+#include "host/serve/headers.h"
 #include "host/serve/log.h"
+#include "host/serve/origin.h"
 #include "host/serve/parking.h"
 #include "host/serve/pump.h"
 #include "host/serve/reply.h"
@@ -50,8 +52,9 @@ struct service {
 	int64_t max_discard;
 	int64_t max_blob; /* 0: no limit */
 	int64_t manifest_memory;
-	bool relative_urls;
-	int64_t manifest_bytes; /* in use; atomic */
+	const struct origin_rules *origin;
+	const struct headers *headers; /* of every answer */
+	int64_t manifest_bytes;        /* in use; atomic */
 };
 
 enum exchange_body {
@@ -103,6 +106,7 @@ struct exchange {
 
 	/* Set before begin, then read by all. */
 	struct request request;
+	struct origin origin;
 	const struct action *action;
 	int body;            /* enum exchange_body; from the time that it is authorized on */
 	struct identity who; /* likewise */

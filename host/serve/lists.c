@@ -44,11 +44,9 @@ static bool add_link(struct exchange *x, const char *last, int64_t n)
 		return false;
 	text_percent_encode(encoded, cap, last, false);
 	if (r->kind == ROUTE_CATALOG)
-		reply_header(&x->reply, "Link", "</v2/_catalog?last=%s&n=%lld>; rel=\"next\"",
-		             encoded, (long long)n);
+		answer_next(x, "/v2/_catalog?last=%s&n=%lld", encoded, (long long)n);
 	else
-		reply_header(&x->reply, "Link", "</v2/%s/tags/list?last=%s&n=%lld>; rel=\"next\"",
-		             r->name, encoded, (long long)n);
+		answer_next(x, "/v2/%s/tags/list?last=%s&n=%lld", r->name, encoded, (long long)n);
 	return true;
 }
 

@@ -10,8 +10,19 @@ const struct stow_option serve_http_options[] = {
 	  "address and port to serve on: host:port, [v6]:port; port 0 takes a free one" },
 	{ "secret", STOW_OPTION_STRING, STOW_OPTION_SECRET, NULL,
 	  "keys of upload tokens, separated by commas, the first signs; unset: derived or kept" },
+	{ "host", STOW_OPTION_STRING, 0, NULL,
+	  "URL that clients use, https://registry.example.org[:port][/path]; stronger than what "
+	  "requests and proxies say; unset: from each request" },
+	{ "prefix", STOW_OPTION_STRING, 0, NULL,
+	  "path in front of /v2/ that requests come with, /registry/; others are not found" },
 	{ "relativeurls", STOW_OPTION_BOOL, 0, "no",
-	  "Location headers without scheme and host, for a proxy that ends TLS" },
+	  "Location headers without scheme and host, where host is not set" },
+	{ "trustedproxies", STOW_OPTION_STRING, 0, NULL,
+	  "addresses and networks, separated by commas, whose Forwarded and X-Forwarded-For, "
+	  "-Host, -Prefix and -Proto are believed" },
+	{ "headers", STOW_OPTION_STRING, 0, NULL,
+	  "headers of every answer, Name: value, separated by a ; in front of the next name; in a "
+	  "file, @/path, one a line" },
 	{ "threads", STOW_OPTION_COUNT, 0, "2",
 	  "threads that move bytes of connections (1 to 64)" },
 	{ "workers", STOW_OPTION_COUNT, 0, "128", "threads that wait for the store (4 to 4096)" },

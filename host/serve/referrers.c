@@ -37,9 +37,8 @@ static bool add_link(struct exchange *x, const char *last)
 
 	if (!encoded_last || !encoded_type)
 		return false;
-	reply_header(&x->reply, "Link", "</v2/%s/referrers/%s?%s%s%slast=%s>; rel=\"next\"",
-	             r->name, r->reference, *type ? "artifactType=" : "", encoded_type,
-	             *type ? "&" : "", encoded_last);
+	answer_next(x, "/v2/%s/referrers/%s?%s%s%slast=%s", r->name, r->reference,
+	            *type ? "artifactType=" : "", encoded_type, *type ? "&" : "", encoded_last);
 	return true;
 }
 

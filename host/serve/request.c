@@ -22,6 +22,11 @@ static const char *const header_names[HEADER_COUNT] = {
 	[HEADER_USER_AGENT] = "User-Agent",
 	[HEADER_AUTHORIZATION] = "Authorization",
 	[HEADER_REQUEST_ID] = "X-Request-Id",
+	[HEADER_FORWARDED] = "Forwarded",
+	[HEADER_X_FORWARDED_FOR] = "X-Forwarded-For",
+	[HEADER_X_FORWARDED_HOST] = "X-Forwarded-Host",
+	[HEADER_X_FORWARDED_PREFIX] = "X-Forwarded-Prefix",
+	[HEADER_X_FORWARDED_PROTO] = "X-Forwarded-Proto",
 };
 
 int request_method(const char *text)

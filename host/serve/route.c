@@ -177,7 +177,40 @@ static bool escapes_hold(const char *path)
 	return hold;
 }
 
+/* What probes ask for: at the root, whatever the prefix. */
+static int find_probe(const char *path)
+{
+	if (strcmp(path, "/") == 0)
+		return ROUTE_ROOT;
+	if (strcmp(path, "/livez") == 0)
+		return ROUTE_LIVE;
+	return strcmp(path, "/readyz") == 0 ? ROUTE_READY : ROUTE_UNKNOWN;
+}
+
+/* The path without the prefix; NULL for one that is not below it. */
+static char *strip(char *path, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	if (len == 0)
+		return path;
+	if (!text_starts(path, prefix))
+		return NULL;
+	if (path[len] == '\0') {
+		/* "/registry" is its root */
+		path[0] = '/';
+		path[1] = '\0';
+		return path;
+	}
+	return path[len] == '/' ? path + len : NULL;
+}
+
 bool route_parse(struct route *ret, const char *target)
+{
+	return route_parse_below(ret, target, "");
+}
+
+bool route_parse_below(struct route *ret, const char *target, const char *prefix)
 {
 	char *path, *query;
 
@@ -191,15 +224,15 @@ bool route_parse(struct route *ret, const char *target)
 		*query++ = '\0';
 		parse_query(ret, query);
 	}
+	ret->kind = find_probe(path);
+	path = ret->kind == ROUTE_UNKNOWN ? strip(path, prefix) : NULL;
+	if (!path)
+		return true;
 	if (!escapes_hold(path)) {
 		ret->v2 = text_starts(path, "/v2/");
 		ret->kind = ROUTE_BROKEN;
 	} else if (strcmp(path, "/") == 0) {
 		ret->kind = ROUTE_ROOT;
-	} else if (strcmp(path, "/livez") == 0) {
-		ret->kind = ROUTE_LIVE;
-	} else if (strcmp(path, "/readyz") == 0) {
-		ret->kind = ROUTE_READY;
 	} else if (strcmp(path, "/v2") == 0) {
 		ret->v2 = true;
 		ret->kind = ROUTE_BASE;

@@ -37,6 +37,8 @@ struct host {
 	struct redirection redirection;
 	struct parking parking;
 	bool have_parking;
+	struct origin_rules origin;
+	struct headers headers;
 	struct service service;
 	struct server *server;
 };
@@ -133,6 +135,23 @@ static int check_numbers(const struct host *h, struct stow_error *err)
 	return STOW_OK;
 }
 
+/* What clients see of where this is: [http] host, prefix, relativeurls, trustedproxies, headers. */
+static int open_origin(struct host *h, struct stow_error *err)
+{
+	struct origin_options options = {
+		.host = stow_config_string(h->config, "http", "host"),
+		.prefix = stow_config_string(h->config, "http", "prefix"),
+		.trusted_proxies = stow_config_string(h->config, "http", "trustedproxies"),
+		.relative_urls = number(h, "relativeurls") != 0,
+	};
+	int status = origin_open(&h->origin, &options, err);
+
+	if (status != STOW_OK)
+		return status;
+	return headers_parse(&h->headers, "[http] headers",
+	                     stow_config_string(h->config, "http", "headers"), err);
+}
+
 /* A store that is away may come back; one that does not exist will not. */
 static int check_store(struct host *h, struct stow_error *err)
 {
@@ -159,6 +178,8 @@ static int open_front(struct host *h, struct stow_error *err)
 
 	if (status == STOW_OK)
 		status = check_numbers(h, err);
+	if (status == STOW_OK)
+		status = open_origin(h, err);
 	if (status == STOW_OK)
 		status = auth_open(h->config, &h->sink, &h->auth, err);
 	return status;
@@ -247,7 +268,8 @@ static int start_server(struct host *h, struct stow_error *err)
 		.max_discard = number(h, "maxdiscard"),
 		.max_blob = number(h, "maxblob"),
 		.manifest_memory = number(h, "manifestmemory"),
-		.relative_urls = number(h, "relativeurls") != 0,
+		.origin = &h->origin,
+		.headers = &h->headers,
 		.parking = &h->parking,
 	};
 	status = parking_init(&h->parking, err);
@@ -334,6 +356,8 @@ static void close_host(struct host *h)
 	auth_close(h->auth);
 	stow_registry_close(h->registry);
 	stow_store_close(h->store);
+	headers_done(&h->headers);
+	origin_done(&h->origin);
 	stow_config_free(h->own);
 	sink_close(&h->sink);
 }
@@ -344,6 +368,8 @@ int serve_check(const struct stow_config *config, struct stow_error *err)
 	int status = open_front(&h, err);
 
 	auth_close(h.auth);
+	headers_done(&h.headers);
+	origin_done(&h.origin);
 	sink_close(&h.sink);
 	return status;
 }

@@ -106,15 +106,17 @@ static int socket_of(struct MHD_Connection *connection)
 	return info ? info->connect_fd : -1;
 }
 
-static char *remote_address(struct MHD_Connection *connection)
+/* Where the client is and believes us to be; the request's headers are there. */
+static bool find_origin(struct transfer *t)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	char text[LISTEN_ADDRESS_MAX];
+		t->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	struct origin_peer peer = { .address = info ? info->client_addr : NULL, .tls = false };
+	struct exchange *x = t->exchange;
 
-	if (!info || !listen_format(info->client_addr, text))
-		return NULL;
-	return strdup(text);
+	origin_find(&x->origin, x->service->origin, &x->request, &peer);
+	x->request.remote = strdup(x->origin.client);
+	return x->request.remote != NULL;
 }
 
 /* Counted while it is in the list; false while the server stops or has too much to do. */
@@ -160,11 +162,11 @@ static bool read_head(struct transfer *t, const char *method)
 	text_copy(r->method_text, sizeof r->method_text, method);
 	r->target = t->target;
 	t->target = NULL;
-	r->remote = remote_address(t->connection);
 	n = MHD_get_connection_values(t->connection, MHD_HEADER_KIND, NULL, NULL);
 	if (n < 0 || MHD_get_connection_values(t->connection, MHD_HEADER_KIND, take_header, r) != n)
 		return false;
-	return r->target && route_parse(&r->route, r->target);
+	return find_origin(t) && r->target &&
+	       route_parse_below(&r->route, r->target, t->server->service->origin->prefix);
 }
 
 /* ---- an answer goes out ---- */
@@ -208,6 +210,32 @@ static struct MHD_Response *make_response(struct transfer *t)
 	return response;
 }
 
+/* One that the answer has itself is not said twice. */
+static bool has_header(const struct reply *r, const char *wanted)
+{
+	const char *name, *value;
+	size_t cursor = 0;
+
+	while (reply_next_header(r, &cursor, &name, &value)) {
+		if (text_equal_nocase(name, wanted))
+			return true;
+	}
+	return false;
+}
+
+static bool add_extra_headers(const struct exchange *x, struct MHD_Response *response)
+{
+	const char *name, *value;
+	size_t cursor = 0;
+
+	while (headers_next(x->service->headers, &cursor, &name, &value)) {
+		if (!has_header(&x->reply, name) &&
+		    MHD_add_response_header(response, name, value) != MHD_YES)
+			return false;
+	}
+	return true;
+}
+
 static enum MHD_Result queue_reply(struct transfer *t)
 {
 	struct exchange *x = t->exchange;
@@ -222,6 +250,8 @@ static enum MHD_Result queue_reply(struct transfer *t)
 		if (MHD_add_response_header(response, name, value) != MHD_YES)
 			result = MHD_NO;
 	}
+	if (!add_extra_headers(x, response))
+		result = MHD_NO;
 	if (x->request.route.v2 &&
 	    MHD_add_response_header(response, "Docker-Distribution-Api-Version", "registry/2.0") !=
 	            MHD_YES)

@@ -146,6 +146,48 @@ static void v2_is_known_even_where_nothing_else_is(void **state)
 	route_done(&r);
 }
 
+static const struct {
+	const char *target, *prefix;
+	int kind;
+	bool v2;
+} below[] = {
+	{ "/registry/v2/", "/registry", ROUTE_BASE, true },
+	{ "/registry/v2", "/registry", ROUTE_BASE, true },
+	{ "http://host/registry/v2/", "/registry", ROUTE_BASE, true },
+	{ "/registry/v2/a/tags/list?n=1", "/registry", ROUTE_TAGS, true },
+	{ "/registry/v2/a/%", "/registry", ROUTE_BROKEN, true },
+	{ "/a/b/v2/", "/a/b", ROUTE_BASE, true },
+	{ "/", "/registry", ROUTE_ROOT, false },
+	{ "/registry", "/registry", ROUTE_ROOT, false },
+	{ "/registry/", "/registry", ROUTE_ROOT, false },
+	{ "/registry?x", "/registry", ROUTE_ROOT, false },
+	{ "/v2/", "/registry", ROUTE_UNKNOWN, false },
+	{ "/v2/%", "/registry", ROUTE_UNKNOWN, false },
+	{ "/registryv2/", "/registry", ROUTE_UNKNOWN, false },
+	{ "/registry/registry/v2/", "/registry", ROUTE_UNKNOWN, false },
+	{ "/registry//v2/", "/registry", ROUTE_UNKNOWN, false },
+	{ "/registr%79/v2/", "/registry", ROUTE_UNKNOWN, false },
+	{ "/registry%2Fv2/", "/registry", ROUTE_UNKNOWN, false },
+	{ "/Registry/v2/", "/registry", ROUTE_UNKNOWN, false },
+	{ "/a/v2/", "/a/b", ROUTE_UNKNOWN, false },
+	{ "/v2/a/../../registry/v2/", "/registry", ROUTE_UNKNOWN, false },
+	{ "", "/registry", ROUTE_UNKNOWN, false },
+};
+
+static void routes_lie_below_a_prefix(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
+		struct route r;
+
+		print_message("%s below %s\n", below[i].target, below[i].prefix);
+		assert_true(route_parse_below(&r, below[i].target, below[i].prefix));
+		assert_int_equal(r.kind, below[i].kind);
+		assert_int_equal(r.v2, below[i].v2);
+		route_done(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +195,7 @@ int main(void)
 		cmocka_unit_test(queries_are_decoded_once),
 		cmocka_unit_test(tags_are_gathered),
 		cmocka_unit_test(v2_is_known_even_where_nothing_else_is),
+		cmocka_unit_test(routes_lie_below_a_prefix),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
