@@ -91,26 +91,33 @@ static const char *take_pair(const char *p, struct forwarded *f, unsigned *seen)
 	return *p == '"' ? take_quoted(p + 1, value) : take_plain(p, value);
 }
 
+static void clear(struct forwarded *f)
+{
+	f->client[0] = f->host[0] = f->proto[0] = '\0';
+}
+
 enum forwarded_step forwarded_next(const char **cursor, struct forwarded *ret)
 {
 	const char *p = *cursor + strspn(*cursor, " \t,");
 	unsigned seen = 0;
 
-	ret->client[0] = ret->host[0] = ret->proto[0] = '\0';
+	clear(ret);
 	*cursor = p;
 	if (*p == '\0')
 		return FORWARDED_END;
-	while (*p != '\0' && *p != ',') {
-		if (*p != ';') {
+	while (p && *p != '\0' && *p != ',') {
+		if (*p != ';')
 			p = take_pair(p, ret, &seen);
-			if (!p)
-				return FORWARDED_BROKEN;
+		if (p)
 			p = skip_blanks(p);
-		}
-		if (*p == ';')
+		if (p && *p == ';')
 			p = skip_blanks(p + 1);
-		else if (*p != '\0' && *p != ',')
-			return FORWARDED_BROKEN;
+		else if (p && *p != '\0' && *p != ',')
+			p = NULL;
+	}
+	if (!p) {
+		clear(ret);
+		return FORWARDED_BROKEN;
 	}
 	*cursor = p;
 	return FORWARDED_ELEMENT;

@@ -22,7 +22,7 @@ struct forwarded {
 enum forwarded_step {
 	FORWARDED_ELEMENT, /* *ret is the next element */
 	FORWARDED_END,
-	FORWARDED_BROKEN /* nothing of the header should be believed */
+	FORWARDED_BROKEN /* *ret says nothing, and nothing of the header should be believed */
 };
 
 /*
