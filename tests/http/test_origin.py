@@ -295,14 +295,15 @@ def under_a_prefix(name):
 
 @tap.test
 def only_the_prefix_is_served():
-    for path in ("/v2/", "/v2", "/v2/a/b/tags/list", "/registryv2/", "/registry//v2/", "/other/v2/",
-                 "/registry/registry/v2/", "/registr%79/v2/", "/registry%2fv2/", "/x/../registry/v2/"):
+    for path in ("/v2/", "/v2", "/registry/livez", "/v2/a/b/tags/list", "/registryv2/",
+                 "/registry//v2/", "/other/v2/", "/registry/registry/v2/", "/registr%79/v2/",
+                 "/registry%2fv2/", "/x/../registry/v2/"):
         reply = ask(kept, "GET", path)
         tap.equal((reply.status, reply.codes), (404, ["UNSUPPORTED"]), path)
     for path in ("/registry/v2/", "/registry/v2", "http://any/registry/v2/"):
         reply = ask(kept, "GET", path)
         tap.equal((reply.status, reply["Docker-Distribution-Api-Version"]), (200, "registry/2.0"))
-    for path in ("/", "/registry", "/registry/"):
+    for path in ("/", "/livez", "/readyz", "/registry", "/registry/"):
         tap.equal(ask(kept, "GET", path).status, 200, path)
 
 
