@@ -217,8 +217,8 @@ static void hear_prefix(struct said *s, const char *header)
  */
 struct hops {
 	const struct networks *trusted;
-	bool known;
-	struct address address;
+	bool known, said; /* said: last is the last hop's word, which need not be trusted */
+	struct address address, last;
 	unsigned port;
 };
 
@@ -227,15 +227,26 @@ static void hear_hop(struct hops *h, const char *text)
 	struct address a;
 	unsigned port;
 
-	if (!address_parse(&a, &port, text)) {
+	h->said = address_parse(&a, &port, text);
+	if (!h->said) {
 		h->known = false;
 		return;
 	}
+	h->last = a;
 	if (h->known && networks_have(h->trusted, &a))
 		return;
 	h->known = true;
 	h->address = a;
 	h->port = port;
+}
+
+/* The proxy that spoke to us wrote the end of what it wrote: where two headers say another end, one
+ * of them is not from it. */
+static bool agree(const struct hops *a, const struct hops *b)
+{
+	return !a->said || !b->said ||
+	       (a->last.v4 == b->last.v4 &&
+	        memcmp(a->last.bytes, b->last.bytes, sizeof a->last.bytes) == 0);
 }
 
 static void hear_for(struct hops *h, const char *header)
@@ -248,12 +259,10 @@ static void hear_for(struct hops *h, const char *header)
 	}
 }
 
-/* false, and nothing heard, where the header is not there or not well-formed. The first element is
- * that of the proxy that the client spoke to. */
+/* false where the header is not there or not well-formed: then nothing of it is heard. The first
+ * element is that of the proxy that the client spoke to. */
 static bool hear_forwarded(struct said *s, struct hops *h, const char *header)
 {
-	struct hops heard = *h;
-	struct said first = { 0 };
 	struct forwarded f;
 	enum forwarded_step step;
 	int n = 0;
@@ -262,30 +271,33 @@ static bool hear_forwarded(struct said *s, struct hops *h, const char *header)
 		return false;
 	while ((step = forwarded_next(&header, &f)) == FORWARDED_ELEMENT) {
 		if (n++ == 0) {
-			first.scheme = find_scheme(f.proto);
-			set_host(&first, f.host);
+			s->scheme = find_scheme(f.proto);
+			set_host(s, f.host);
 		}
-		hear_hop(&heard, f.client);
+		hear_hop(h, f.client);
 	}
-	if (step == FORWARDED_BROKEN || n == 0)
-		return false;
-	*s = first;
-	*h = heard;
-	return true;
+	return step == FORWARDED_END && n > 0;
 }
 
 /* ---- one request ---- */
 
 static void hear(struct said *s, struct hops *h, const struct request *r)
 {
-	bool forwarded = hear_forwarded(s, h, r->header[HEADER_FORWARDED]);
+	struct hops by_forwarded = *h, by_for = *h;
+	struct said said = { 0 };
+	bool well = hear_forwarded(&said, &by_forwarded, r->header[HEADER_FORWARDED]);
 
+	hear_for(&by_for, r->header[HEADER_X_FORWARDED_FOR]);
+	if (!well) {
+		*h = by_for;
+	} else if (agree(&by_forwarded, &by_for)) {
+		*h = by_forwarded.known ? by_forwarded : by_for;
+		*s = said;
+	}
 	/* what Forwarded left open the others may say, which some proxies mix */
 	hear_proto(s, r->header[HEADER_X_FORWARDED_PROTO]);
 	hear_host(s, r->header[HEADER_X_FORWARDED_HOST]);
 	hear_prefix(s, r->header[HEADER_X_FORWARDED_PREFIX]);
-	if (!forwarded || !h->known)
-		hear_for(h, r->header[HEADER_X_FORWARDED_FOR]);
 }
 
 static unsigned port_of(const struct sockaddr *address)

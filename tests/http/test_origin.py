@@ -66,7 +66,7 @@ def base(location, path=UPLOADS):
 
 SAID = ("X-Forwarded-Proto: https", "X-Forwarded-Host: outside.example.org",
         "X-Forwarded-Prefix: /outer", "X-Forwarded-For: 198.51.100.7",
-        "Forwarded: proto=https;host=other.example.org;for=198.51.100.8")
+        "Forwarded: proto=https;host=other.example.org;for=198.51.100.7")
 
 
 @tap.test
@@ -188,6 +188,7 @@ def the_log_has_the_client():
             (r"192\.0\.2\.6", "X-Forwarded-For: 192.0.2.6, 192.0.2.5"),
             (r"\[2001:db8::1\]:80", "Forwarded: for=\"[2001:db8::1]:80\""),
             (r"2001:db8::1", "Forwarded: for=\"[2001:db8::1]\", for=192.0.2.5"),
+            (own, "X-Forwarded-For: 198.51.100.7", "Forwarded: for=198.51.100.8"),
             (own, "X-Forwarded-For: evil level=error"),
             (own, "X-Forwarded-For: 198.51.100.7, unknown")):
         got = remote_of(proxied, *headers)

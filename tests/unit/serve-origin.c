@@ -307,21 +307,51 @@ static void forwarded_comes_before_the_others(void **state)
 	(void)state;
 	begin(&a, &trusting, "127.0.0.1");
 	say_everything(&a);
-	say(&a, "Forwarded", "proto=http;for=192.0.2.77");
+	say(&a, "Forwarded", "proto=http;for=\"192.0.2.9:80\"");
 	find(&a);
 	assert_string_equal(a.origin.scheme, "http");
 	assert_string_equal(a.origin.host, "outside.example.org");
-	assert_string_equal(a.origin.client, "192.0.2.77");
+	assert_string_equal(a.origin.client, "192.0.2.9:80");
 	end(&a);
 	/* in several lines it is one list; broken, it is as if it were not there */
 	begin(&a, &trusting, "127.0.0.1");
 	say_everything(&a);
-	say(&a, "Forwarded", "proto=http;for=192.0.2.77");
+	say(&a, "Forwarded", "proto=http;for=192.0.2.9");
 	say(&a, "Forwarded", "what");
 	find(&a);
 	assert_string_equal(a.origin.scheme, "https");
 	assert_string_equal(a.origin.client, "192.0.2.9");
 	end(&a);
+}
+
+/* A proxy that writes one of them hands on the client's other one. */
+static void headers_that_disagree_hide_the_client(void **state)
+{
+	static const struct {
+		const char *forwarded, *client, *scheme;
+	} cases[] = {
+		{ "proto=http;for=192.0.2.77", "127.0.0.1:4321", "https" },
+		{ "proto=http;for=192.0.2.9, for=192.0.2.77", "127.0.0.1:4321", "https" },
+		{ "proto=http;for=192.0.2.77, for=192.0.2.9", "192.0.2.9", "http" },
+		{ "proto=http;for=10.0.0.7, for=192.0.2.9", "192.0.2.9", "http" },
+		{ "proto=http;for=192.0.2.77, for=unknown", "192.0.2.9", "http" },
+		{ "proto=http;for=192.0.2.77, proto=http", "192.0.2.9", "http" },
+		{ "proto=http", "192.0.2.9", "http" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct asked a;
+
+		print_message("%s\n", cases[i].forwarded);
+		begin(&a, &trusting, "127.0.0.1");
+		say_everything(&a);
+		say(&a, "Forwarded", cases[i].forwarded);
+		find(&a);
+		assert_string_equal(a.origin.client, cases[i].client);
+		assert_string_equal(a.origin.scheme, cases[i].scheme);
+		end(&a);
+	}
 }
 
 static void prefixes_that_are_none_are_passed_over(void **state)
@@ -660,6 +690,7 @@ int main(void)
 		cmocka_unit_test(a_kept_and_a_stripped_prefix_add_up),
 		cmocka_unit_test(proxies_are_heard_as_far_as_they_make_sense),
 		cmocka_unit_test(forwarded_comes_before_the_others),
+		cmocka_unit_test(headers_that_disagree_hide_the_client),
 		cmocka_unit_test(prefixes_that_are_none_are_passed_over),
 		cmocka_unit_test(what_is_too_long_is_passed_over),
 		cmocka_unit_test(long_values_of_forwarded_are_empty),
