@@ -14,6 +14,7 @@ import urllib.parse
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 
 import images
+import passwords
 import raw
 import registry
 import stowage
@@ -360,6 +361,37 @@ def escaped_paths_are_decoded_once():
     tap.equal(raw.tree(plain.data), before)
 
 
+@tap.cases(root="", kept="/registry")
+def one_decoding_for_routes_and_rules(front):
+    """Everybody may pull from a/b, and only alice from elsewhere."""
+    users = os.path.join(stowage.temporary("users"), "users")
+    passwords.write(users, {"alice": "one"})
+    server = stowage.Server(env={
+        "STOWAGE_AUTH_HTPASSWD": users, "STOWAGE_HTTP_PREFIX": front and front + "/",
+        "STOWAGE_HTTP_TRUSTEDPROXIES": "127.0.0.1",
+        "STOWAGE_ACCESS_PULL": "a/b : anonymous; ** : alice"}).start()
+    tap.defer(server.stop)
+    alice = f"Authorization: {passwords.basic('alice', 'one')}"
+    for name in ("a/b", "c/d"):
+        reply = ask(server, "POST", f"{front}/v2/{name}/blobs/uploads/?digest={DIGEST}", BLOB,
+                    (alice,))
+        tap.equal(reply.status, 201, repr(reply))
+    for name in ("a/b", "%61/b", "a/%62"):
+        tap.equal(ask(server, "GET", f"{front}/v2/{name}/blobs/{DIGEST}").body, BLOB, name)
+    for name in ("c/d", "%63/d", "c/%64"):
+        path = f"{front}/v2/{name}/blobs/{DIGEST}"
+        for prefix in ("/", "/v2/a/b", "/registry", "/a/b/../.."):
+            reply = ask(server, "GET", path, None, (f"X-Forwarded-Prefix: {prefix}",))
+            tap.equal(reply.status, 401, path)
+        tap.equal(ask(server, "GET", path, None, (alice,)).body, BLOB, path)
+    for name in ("a/b/../../c/d", "a/b/%2e%2e/%2e%2e/c/d", "a/b%2f..%2f..%2fc/d", "c%2fd",
+                 "a/b%00/../c/d", "a/b//c/d", "%2e/c/d", "c%252fd", "C/d"):
+        for headers in ((), (alice,)):
+            reply = ask(server, "GET", f"{front}/v2/{name}/blobs/{DIGEST}", None, headers)
+            tap.ok(reply.status in (400, 401), f"{name}: {reply!r}")
+            tap.ok(BLOB not in reply.body and reply.codes, name)
+
+
 # ---- headers of every answer ----
 
 @tap.test
@@ -403,11 +435,12 @@ def extra_headers_from_a_file():
 def mistakes_end_the_start(key, value, pattern):
     env = dict(os.environ, STOWAGE_HTTP_LISTEN="127.0.0.1:0", STOWAGE_STORAGE_DRIVER="memory")
     env[f"STOWAGE_HTTP_{key.upper()}"] = value
-    done = subprocess.run([os.path.join(stowage.BUILD, "stowage"), "serve"], env=env, text=True,
-                          timeout=60, capture_output=True, check=False)
-    tap.equal(done.returncode, 1, done.stderr)
-    tap.equal(len(done.stderr.splitlines()), 1, done.stderr)
-    tap.ok(f"[http] {key}" in done.stderr and re.search(pattern, done.stderr), done.stderr)
+    for command in (["serve"], ["config", "--check"]):
+        done = subprocess.run([os.path.join(stowage.BUILD, "stowage"), *command], env=env, text=True,
+                              timeout=60, capture_output=True, check=False)
+        tap.equal(done.returncode, 1, done.stderr)
+        tap.equal(len(done.stderr.splitlines()), 1, done.stderr)
+        tap.ok(f"[http] {key}" in done.stderr and re.search(pattern, done.stderr), done.stderr)
 
 
 if __name__ == "__main__":
