@@ -154,13 +154,14 @@ XML_LIBS     = $(call once,XML_LIBS,$(call pkg_libs,libxml-2.0))
 JANSSON_LIBS = $(call once,JANSSON_LIBS,$(call pkg_libs,jansson))
 MHD_LIBS     = $(call once,MHD_LIBS,$(call pkg_libs,libmicrohttpd))
 CRYPT_LIBS   = $(call once,CRYPT_LIBS,$(call pkg_libs,libcrypt))
+TLS_LIBS     = $(call once,TLS_LIBS,$(call pkg_libs,gnutls))
 CMOCKA_LIBS  = $(call once,CMOCKA_LIBS,$(call pkg_libs,cmocka))
 LIB_CFLAGS   = $(call once,LIB_CFLAGS,$(patsubst -I%,-isystem %,$(shell \
-	$(PKG_CONFIG) --cflags libcrypto libcurl libxml-2.0 jansson libmicrohttpd)))
+	$(PKG_CONFIG) --cflags libcrypto libcurl libxml-2.0 jansson libmicrohttpd gnutls)))
 
 LIBS_s3     = $(CURL_LIBS) $(XML_LIBS) $(JANSSON_LIBS)
 LIBS_plugin = $(JANSSON_LIBS) -ldl
-LIBS_host   = $(MHD_LIBS) $(CRYPT_LIBS) $(JANSSON_LIBS) $(CURL_LIBS)
+LIBS_host   = $(MHD_LIBS) $(TLS_LIBS) $(CRYPT_LIBS) $(JANSSON_LIBS) $(CURL_LIBS)
 
 # ---- objects ----
 

@@ -49,10 +49,12 @@ struct request {
 	char method_text[16];
 	char *target; /* as it came */
 	char *remote; /* address of the client */
+	bool tls;     /* it came over TLS */
+	/* of the verified client certificate; "" where there is none */
+	char client_name[256];
 	struct route route;
 	char *header[HEADER_COUNT]; /* joined by ", " where a list came in several lines */
 	unsigned header_times[HEADER_COUNT];
-	char client_name[256]; /* of the client's verified certificate; "" */
 	bool malformed;        /* some header, of these or others, is not what a header may be */
 	int64_t length;        /* of the body: 0 none, -1 unknown until it ends */
 };

@@ -40,6 +40,7 @@ struct host {
 	struct origin_rules origin;
 	struct headers headers;
 	struct service service;
+	struct tls *tls;
 	struct server *server;
 };
 
@@ -182,6 +183,8 @@ static int open_front(struct host *h, struct stow_error *err)
 		status = open_origin(h, err);
 	if (status == STOW_OK)
 		status = auth_open(h->config, &h->sink, &h->auth, err);
+	if (status == STOW_OK)
+		status = tls_open(h->config, &h->sink, &h->tls, err);
 	return status;
 }
 
@@ -251,6 +254,7 @@ static int start_server(struct host *h, struct stow_error *err)
 		.max_requests = number(h, "maxrequests"),
 		.max_queue = number(h, "maxqueue"),
 		.idle_timeout = number(h, "idletimeout"),
+		.tls = h->tls,
 		.route = actions_route,
 	};
 	int status;
@@ -281,20 +285,29 @@ static int start_server(struct host *h, struct stow_error *err)
 	return status;
 }
 
+static void every_second(struct host *h)
+{
+	server_sweep(h->server);
+	tls_tick(h->tls);
+}
+
 /* What may change while the host serves. What else has changed waits for the next start. */
 static void reload(struct host *h)
 {
 	struct stow_config *config = NULL;
-	struct stow_error err = { 0 };
+	struct stow_error err = { 0 }, cause = { 0 };
 	int status = setup_config(h->file, &config, &err);
+	int certificate = tls_reload(h->tls, &cause);
 
 	if (status == STOW_OK)
 		status = sink_reload(&h->sink, config, &err);
 	if (status == STOW_OK)
 		status = auth_reload(h->auth, config, &err);
+	if (status == STOW_OK && certificate != STOW_OK)
+		status = error_copy(&err, &cause);
 	if (status == STOW_OK)
 		sink_event(&h->sink, STOW_LOG_INFO, "serve", NULL,
-		           "read anew: users, keys, rules of access, levels of the log");
+		           "read anew: users, keys, certificates, rules of access, levels of the log");
 	else
 		sink_event(&h->sink, STOW_LOG_ERROR, "serve", NULL,
 		           "not all could be read anew, the rest stays as it was: %s", err.message);
@@ -313,7 +326,7 @@ static int wait_for_end(struct host *h, const sigset_t *signals)
 			reload(h);
 		else if (number_of > 0)
 			return number_of;
-		server_sweep(h->server);
+		every_second(h);
 	}
 }
 
@@ -337,7 +350,7 @@ static void serve(struct host *h, const sigset_t *signals)
 			_exit(1);
 		now = clock_monotonic();
 		if (now - swept >= CLOCK_SECOND) {
-			server_sweep(h->server);
+			every_second(h);
 			swept = now;
 		}
 	}
@@ -349,6 +362,7 @@ static void serve(struct host *h, const sigset_t *signals)
 static void close_host(struct host *h)
 {
 	server_stop(h->server);
+	tls_close(h->tls);
 	workers_stop(h->service.workers);
 	if (h->have_parking)
 		parking_done(&h->parking);
@@ -367,6 +381,7 @@ int serve_check(const struct stow_config *config, struct stow_error *err)
 	struct host h = { .config = config };
 	int status = open_front(&h, err);
 
+	tls_close(h.tls);
 	auth_close(h.auth);
 	headers_done(&h.headers);
 	origin_done(&h.origin);
@@ -397,7 +412,8 @@ int serve_main(int argc, char **argv)
 	if (status == STOW_OK)
 		status = start_server(&h, &err);
 	if (status == STOW_OK) {
-		fprintf(stderr, "listening on http://%s\n", server_address(h.server));
+		fprintf(stderr, "listening on %s://%s\n", h.tls ? "https" : "http",
+		        server_address(h.server));
 		serve(&h, &signals);
 	} else {
 		fprintf(stderr, "stowage: %s\n", err.message);

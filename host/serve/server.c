@@ -111,8 +111,11 @@ static bool find_origin(struct transfer *t)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 		t->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	struct origin_peer peer = { .address = info ? info->client_addr : NULL, .tls = false };
 	struct exchange *x = t->exchange;
+	struct origin_peer peer = {
+		.address = info ? info->client_addr : NULL,
+		.tls = x->request.tls,
+	};
 
 	origin_find(&x->origin, x->service->origin, &x->request, &peer);
 	x->request.remote = strdup(x->origin.client);
@@ -153,11 +156,25 @@ static void delist(struct transfer *t)
 	mutex_unlock(&s->lock);
 }
 
+/* What tls_connect made of the connection. */
+static void read_peer(struct transfer *t)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		t->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct request *r = &t->exchange->request;
+
+	if (!t->server->options.tls || !info)
+		return;
+	r->tls = true;
+	text_copy(r->client_name, sizeof r->client_name, tls_client_name(info->socket_context));
+}
+
 static bool read_head(struct transfer *t, const char *method)
 {
 	struct request *r = &t->exchange->request;
 	int n;
 
+	read_peer(t);
 	r->method = request_method(method);
 	text_copy(r->method_text, sizeof r->method_text, method);
 	r->target = t->target;
@@ -395,6 +412,21 @@ static void complete(void *cls, struct MHD_Connection *connection, void **contex
 	free(t);
 }
 
+static void notice(void *cls, struct MHD_Connection *connection, void **context,
+                   enum MHD_ConnectionNotificationCode code)
+{
+	const struct server *s = cls;
+
+	if (!s->options.tls)
+		return;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = tls_connect(s->options.tls, connection);
+	} else {
+		tls_disconnect(*context);
+		*context = NULL;
+	}
+}
+
 static void log_library(void *cls, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
 static void log_library(void *cls, const char *fmt, va_list ap)
@@ -421,20 +453,26 @@ static int start_daemon(struct server *s, int fd, struct stow_error *err)
 		{ MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)o->threads, NULL },
 		{ MHD_OPTION_END, 0, NULL },
 	};
+	const struct MHD_OptionItem plain[] = { { MHD_OPTION_END, 0, NULL } };
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+	                 MHD_USE_ERROR_LOG;
 	int64_t idle = (o->idle_timeout + CLOCK_SECOND - 1) / CLOCK_SECOND;
 
 	if (o->threads < 2)
 		pool[0] = pool[1];
+	if (o->tls)
+		flags |= MHD_USE_TLS;
 	s->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-		NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_library, s,
+		flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_library, s,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)o->max_header, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 		(unsigned)o->max_per_address, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)o->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)idle,
 		MHD_OPTION_NOTIFY_COMPLETED, complete, s, MHD_OPTION_URI_LOG_CALLBACK, take_target,
 		s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s, MHD_OPTION_SIGPIPE_HANDLED_BY_APP,
-		1, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+		1, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, notice, s,
+		MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, o->tls ? tls_options(o->tls) : plain,
+		MHD_OPTION_END);
 	if (s->daemon)
 		return STOW_OK;
 	return error_errno(err, errno, "http.start", "cannot start the HTTP server on %s",
@@ -573,6 +611,7 @@ void server_stop(struct server *s)
 	for (struct transfer *t = s->first; t; t = t->next)
 		exchange_stop(t->exchange);
 	mutex_unlock(&s->lock);
+	tls_stop(s->options.tls);
 	MHD_stop_daemon(s->daemon);
 	if (s->listener >= 0)
 		close(s->listener);

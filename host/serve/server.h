@@ -7,6 +7,7 @@
 #define SERVE_SERVER_H
 
 #include "host/serve/exchange.h"
+#include "host/serve/tls.h"
 
 struct server;
 
@@ -18,6 +19,7 @@ struct server_options {
 	int64_t max_header;      /* octets */
 	int64_t min_rate;        /* octets a second; 0: none */
 	int64_t min_rate_time;   /* ns of a client's turns over which it holds, a second or more */
+	struct tls *tls;         /* NULL: plain HTTP; must outlive the server */
 	/* chooses x->action or makes the reply that refuses */
 	void (*route)(struct exchange *x);
 };

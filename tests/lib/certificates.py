@@ -5,6 +5,8 @@
     ca.file                              # what a client is to trust
     ca.context("DNS:localhost")          # for a server of that name
     ca.context("DNS:localhost", until="20200102")
+    pem, key = ca.files("IP:127.0.0.1")  # the same as paths
+    ca.files("URI:spiffe://x/y", subject="/O=no name", extra="extendedKeyUsage = clientAuth")
 """
 
 import os
@@ -27,7 +29,8 @@ default_md = sha256
 policy = any
 unique_subject = no
 [any]
-commonName = supplied
+commonName = optional
+organizationName = optional
 """
 
 
@@ -54,17 +57,23 @@ class Authority:
         if run.returncode:
             raise OSError(f"openssl {' '.join(words)}:\n{run.stdout}")
 
-    def context(self, names, since="20200101", until="20991231"):
-        """Of ssl, for a server; names as subjectAltName has them, days as YYYYMMDD."""
+    def files(self, names=None, since="20200101", until="20991231", subject=None, extra=""):
+        """Paths of certificate and key; names as subjectAltName has them, days as YYYYMMDD, extra
+        in the words of openssl's extensions."""
         self._made += 1
         name = f"server-{self._made}"
-        self._write(f"{name}.ext", f"subjectAltName = {names}\n")
+        alternatives = f"subjectAltName = {names}\n" if names else ""
+        self._write(f"{name}.ext", f"basicConstraints = CA:FALSE\n{alternatives}{extra}\n")
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                      "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        self._openssl("ca", "-batch", "-notext", "-config", "config", "-in", f"{name}.csr", "-out",
-                      f"{name}.pem", "-extfile", f"{name}.ext", "-startdate", f"{since}000000Z",
-                      "-enddate", f"{until}000000Z")
+                      "-utf8", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj",
+                      subject or f"/CN={name}")
+        self._openssl("ca", "-batch", "-notext", "-utf8", "-config", "config", "-in",
+                      f"{name}.csr", "-out", f"{name}.pem", "-extfile", f"{name}.ext", "-startdate",
+                      f"{since}000000Z", "-enddate", f"{until}000000Z")
+        return tuple(os.path.join(self.folder, f"{name}.{kind}") for kind in ("pem", "key"))
+
+    def context(self, names, since="20200101", until="20991231"):
+        """Of ssl, for a server."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*(os.path.join(self.folder, f"{name}.{kind}")
-                                  for kind in ("pem", "key")))
+        context.load_cert_chain(*self.files(names, since, until))
         return context

@@ -270,7 +270,7 @@ class Server(_Http):
         return {k: v for k, v in env.items() if v is not None}
 
     def ready(self):
-        found = re.search(r"listening on http://127\.0\.0\.1:(\d+)", self._log_now())
+        found = re.search(r"listening on https?://127\.0\.0\.1:(\d+)", self._log_now())
         if found:
             self.port = int(found.group(1))
         return bool(found)
