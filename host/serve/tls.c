@@ -374,6 +374,9 @@ static void log_refusal(const struct tls_connection *c, const char *why, unsigne
 	if (status != 0)
 		(void)gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &more,
 		                                                   0);
+	/* its sentences end with a space */
+	while (more.size > 0 && (more.data[more.size - 1] == ' ' || !more.data[more.size - 1]))
+		more.data[--more.size] = '\0';
 	sink_event(c->tls->sink, STOW_LOG_INFO, component, NULL,
 	           "client certificate of %s refused: %s", address,
 	           more.data ? (const char *)more.data : why);

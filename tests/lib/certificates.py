@@ -57,9 +57,10 @@ class Authority:
         if run.returncode:
             raise OSError(f"openssl {' '.join(words)}:\n{run.stdout}")
 
-    def files(self, names=None, since="20200101", until="20991231", subject=None, extra=""):
+    def files(self, names=None, since="20200101", until="20991231", subject=None, extra="",
+              issuer=None):
         """Paths of certificate and key; names as subjectAltName has them, days as YYYYMMDD, extra
-        in the words of openssl's extensions."""
+        in the words of openssl's extensions; issuer another such pair, whether or not it may."""
         self._made += 1
         name = f"server-{self._made}"
         alternatives = f"subjectAltName = {names}\n" if names else ""
@@ -69,7 +70,13 @@ class Authority:
                       subject or f"/CN={name}")
         self._openssl("ca", "-batch", "-notext", "-utf8", "-config", "config", "-in",
                       f"{name}.csr", "-out", f"{name}.pem", "-extfile", f"{name}.ext", "-startdate",
-                      f"{since}000000Z", "-enddate", f"{until}000000Z")
+                      f"{since}000000Z", "-enddate", f"{until}000000Z",
+                      *(["-cert", issuer[0], "-keyfile", issuer[1]] if issuer else []))
+        if issuer:
+            with open(issuer[0], encoding="ascii") as f:
+                chain = f.read()
+            with open(os.path.join(self.folder, f"{name}.pem"), "a", encoding="ascii") as f:
+                f.write(chain)
         return tuple(os.path.join(self.folder, f"{name}.{kind}") for kind in ("pem", "key"))
 
     def context(self, names, since="20200101", until="20991231"):
