@@ -23,7 +23,7 @@ ASKED_FOR = {"OCI_API_BLOBS_UPLOAD_CANCEL": "true", "OCI_API_BLOBS_DIGEST_HEADER
              "OCI_API_MANIFESTS_DIGEST_HEADER": "true", "OCI_API_MANIFESTS_TAG_PARAM": "true",
              "OCI_DATA_SPARSE": "true"}
 DRAFT = {"OCI_VERSION": "dev", "OCI_DATA_SPARSE": "true"}
-PATIENCE = 400 if stowage.SAN else 200
+PATIENCE = 400
 
 
 @functools.lru_cache(None)
@@ -96,7 +96,7 @@ def version_1_1(driver):
     check(server(driver, config=CONFIG), {"OCI_VERSION": "1.1"}, 850, disabled=NOT_IN_1_1)
 
 
-@tap.cases(filesystem="filesystem")
+@tap.cases(memory="memory")
 def version_1_1_with_all_that_can_be_asked_for(driver):
     check(server(driver, config=CONFIG), {"OCI_VERSION": "1.1", **ASKED_FOR}, 1000)
 
