@@ -58,24 +58,24 @@ static void hash_file(struct hash *h, const struct buf *b)
 		hash_update(h, b->data, b->len);
 }
 
-int tls_files_read(struct tls_files *f, const char *certificate, const char *key,
+int tls_files_read(struct tls_files *ret, const char *certificate, const char *key,
                    const char *authority, struct stow_error *err)
 {
 	struct hash h;
 	mode_t mode;
-	int status = read_file("certificate", certificate, &f->certificate, &mode, err);
+	int status = read_file("certificate", certificate, &ret->certificate, &mode, err);
 
 	if (status == STOW_OK)
-		status = read_file("key", key, &f->key, &f->key_mode, err);
+		status = read_file("key", key, &ret->key, &ret->key_mode, err);
 	if (status == STOW_OK && authority)
-		status = read_file("clientca", authority, &f->authority, &mode, err);
+		status = read_file("clientca", authority, &ret->authority, &mode, err);
 	if (status != STOW_OK)
 		return status;
 	hash_init(&h, HASH_SHA256);
-	hash_file(&h, &f->certificate);
-	hash_file(&h, &f->key);
-	hash_file(&h, &f->authority);
-	hash_final(&h, f->hash);
+	hash_file(&h, &ret->certificate);
+	hash_file(&h, &ret->key);
+	hash_file(&h, &ret->authority);
+	hash_final(&h, ret->hash);
 	return STOW_OK;
 }
 

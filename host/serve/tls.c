@@ -501,11 +501,13 @@ static int on_finished(gnutls_session_t session, unsigned type, unsigned when, u
 static bool set_session(struct tls_connection *c)
 {
 	gnutls_session_t s = c->session;
+	gnutls_transport_ptr_t from, to;
 
 	if (gnutls_priority_set(s, c->tls->priorities) < 0 ||
 	    gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, c->identity->credentials) < 0)
 		return false;
-	gnutls_transport_set_ptr2(s, c, (gnutls_transport_ptr_t)(intptr_t)c->wait.fd);
+	gnutls_transport_get_ptr2(s, &from, &to);
+	gnutls_transport_set_ptr2(s, c, to);
 	gnutls_transport_set_pull_function(s, pull);
 	gnutls_handshake_set_hook_function(s, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
 	                                   on_finished);

@@ -447,7 +447,7 @@ def names_of_clients():
         tap.equal(ask(server, trusting(ca.files(names, subject=subject))), 200)
         until(lambda: "client certificate of" in server.log()[since:], 5)
         tap.ok(f": {name}\"" in server.log()[since:], server.log()[since:])
-    for subject, names in (("/O=x", "IP:127.0.0.1"), ("/CN=a\x01b", None)):
+    for subject, names in (("/O=x", "IP:127.0.0.1"), ("/CN=a\x01b", None), ("/O=x", "URI:x:a\x01b")):
         tap.equal(ask(server, trusting(ca.files(names, subject=subject))), None)
 
 
@@ -680,8 +680,9 @@ def slow_handshakes_cost_nothing_and_end():
             c.rest = b""
     took, used = time.monotonic() - began, (ticks(server) - before) / os.sysconf("SC_CLK_TCK")
     tap.ok(1.5 < took < 12, f"closed after {took:.1f} s")
+    print(f"{used:.2f} s of the processor in {took:.1f} s")
     if not stowage.SAN:
-        tap.ok(used < took / 3, f"{used:.2f} s of the processor in {took:.1f} s")
+        tap.ok(used < 0.4, "processor time")
     tap.equal(ask(server), 200)
 
 
