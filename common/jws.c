@@ -393,7 +393,7 @@ static bool add_number(const EVP_PKEY *pkey, const char *parameter, size_t octet
 	int len = -1;
 
 	if (EVP_PKEY_get_bn_param(pkey, parameter, &n) > 0)
-		len = octets                                  ? BN_bn2binpad(n, octet, (int)octets)
+		len = octets ? BN_bn2binpad(n, octet, (int)octets)
 		      : BN_num_bytes(n) <= (int)sizeof(octet) ? BN_bn2bin(n, octet)
 		                                              : -1;
 	BN_free(n);

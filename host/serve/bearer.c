@@ -16,11 +16,11 @@
 #include "common/thread.h"
 #include "host/serve/keyring.h"
 
-#define WHERE "bearer"
-#define TOKEN_MAX ((size_t)64 * 1024)
-#define LEEWAY 60.0     /* seconds that clocks may differ */
+#define WHERE      "bearer"
+#define TOKEN_MAX  ((size_t)64 * 1024)
+#define LEEWAY     60.0 /* seconds that clocks may differ */
 #define ACCESS_MAX 1000 /* entries of a token */
-#define KNOWN "RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA"
+#define KNOWN      "RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA"
 
 struct bearer {
 	char *issuer, *service, *jwks, *bundle, *algorithms;

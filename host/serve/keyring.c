@@ -12,7 +12,7 @@
 #include "common/file.h"
 #include "common/jws.h"
 
-#define WHERE "bearer.keys"
+#define WHERE    "bearer.keys"
 #define FILE_MAX ((size_t)4 << 20)
 
 struct entry {
@@ -149,7 +149,8 @@ static int read_bundle(struct keyring *k, const char *path, struct stow_error *e
 	return error_set(err, status, WHERE, "%s: %s", path, why.message);
 }
 
-int keyring_open(const char *jwks, const char *bundle, struct keyring **ret, struct stow_error *err)
+int keyring_open(const char *jwks, const char *bundle, struct keyring **ret,
+                 struct stow_error *err)
 {
 	struct keyring *k = calloc(1, sizeof(*k));
 	int status = STOW_OK;
@@ -222,7 +223,6 @@ int keyring_find(const struct keyring *k, const struct json_t *header, int64_t n
 	*ret = kid ? by_name(k, kid) : NULL;
 	if (*ret)
 		return STOW_OK;
-	return error_set(err, STOW_EDENIED, WHERE,
-	                 kid ? "its key is not among the trusted"
-	                     : "it does not say which key signed it");
+	return error_set(err, STOW_EDENIED, WHERE, kid ? "its key is not among the trusted"
+	                                               : "it does not say which key signed it");
 }
