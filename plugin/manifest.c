@@ -10,7 +10,7 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "common/text.h"
-#include "plugin/json-scan.h"
+#include "common/json-scan.h"
 
 #define WHERE "manifest.parse"
 

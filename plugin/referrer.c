@@ -10,7 +10,7 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "common/text.h"
-#include "plugin/json-scan.h"
+#include "common/json-scan.h"
 #include "plugin/layout.h"
 
 static void release(json_t **json)

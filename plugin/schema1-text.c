@@ -13,7 +13,7 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "common/jws.h"
-#include "plugin/json-scan.h"
+#include "common/json-scan.h"
 #include "plugin/json-write.h"
 #include "plugin/manifest.h"
 

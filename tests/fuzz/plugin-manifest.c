@@ -8,7 +8,7 @@
 #include <jansson.h>
 
 #include "common/cleanup.h"
-#include "plugin/json-scan.h"
+#include "common/json-scan.h"
 #include "tests/fuzz/fuzz.h"
 
 static bool is_plain(const char *text)

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "common/buf.h"
-#include "plugin/json-scan.h"
+#include "common/json-scan.h"
 #include "common/text.h"
 #include "plugin/manifest.h"
 

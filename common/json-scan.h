@@ -3,8 +3,8 @@
  * A look over JSON text before it is parsed, so that a hostile one costs neither stack nor
  * memory: how deep it nests and how many values it has.  It does not check the grammar.
  */
-#ifndef PLUGIN_JSON_SCAN_H
-#define PLUGIN_JSON_SCAN_H
+#ifndef COMMON_JSON_SCAN_H
+#define COMMON_JSON_SCAN_H
 
 #include <stddef.h>
 

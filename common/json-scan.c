@@ -3,7 +3,7 @@
  * Counts brackets and separators outside of strings, in one pass.
  * It must not know what the text is for.
  */
-#include "plugin/json-scan.h"
+#include "common/json-scan.h"
 
 /* Steps to the quote that ends a string, or to the end. */
 static const char *skip_string(const char *p, const char *end)
