@@ -393,7 +393,7 @@ static bool add_number(const EVP_PKEY *pkey, const char *parameter, size_t octet
 	int len = -1;
 
 	if (EVP_PKEY_get_bn_param(pkey, parameter, &n) > 0)
-		len = octets ? BN_bn2binpad(n, octet, (int)octets)
+		len = octets                                  ? BN_bn2binpad(n, octet, (int)octets)
 		      : BN_num_bytes(n) <= (int)sizeof(octet) ? BN_bn2bin(n, octet)
 		                                              : -1;
 	BN_free(n);
@@ -404,17 +404,18 @@ static bool add_number(const EVP_PKEY *pkey, const char *parameter, size_t octet
 }
 
 /* The members that RFC 7638 names (RFC 8037 for OKP), in its order. */
-static bool canonical(const struct jws_key *key, struct buf *ret)
+static bool canonical(const struct jws_key *key, bool shortened, struct buf *ret)
 {
+	size_t octets = key->curve && !shortened ? key->curve->octets : 0;
 	unsigned char x[32];
 	size_t len = sizeof(x);
 	bool ok;
 
 	if (key->curve) {
 		buf_addf(ret, "{\"crv\":\"%s\",\"kty\":\"EC\",\"x\":\"", key->curve->name);
-		ok = add_number(key->pkey, OSSL_PKEY_PARAM_EC_PUB_X, key->curve->octets, ret);
+		ok = add_number(key->pkey, OSSL_PKEY_PARAM_EC_PUB_X, octets, ret);
 		buf_adds(ret, "\",\"y\":\"");
-		ok = ok && add_number(key->pkey, OSSL_PKEY_PARAM_EC_PUB_Y, key->curve->octets, ret);
+		ok = ok && add_number(key->pkey, OSSL_PKEY_PARAM_EC_PUB_Y, octets, ret);
 		return buf_adds(ret, "\"}") == STOW_OK && ok;
 	}
 	if (EVP_PKEY_is_a(key->pkey, "RSA")) {
@@ -431,14 +432,14 @@ static bool canonical(const struct jws_key *key, struct buf *ret)
 	return buf_adds(ret, "\"}") == STOW_OK;
 }
 
-int jws_key_thumbprint(const struct jws_key *key, char *ret, struct stow_error *err)
+static int thumbprint(const struct jws_key *key, bool shortened, char *ret, struct stow_error *err)
 {
 	cleanup_buf struct buf text = { 0 }, encoded = { 0 };
 	uint8_t sum[32];
 
 	buf_init(&text, 4 * FIELD_MAX);
 	buf_init(&encoded, JWS_THUMBPRINT_LEN);
-	if (!canonical(key, &text)) {
+	if (!canonical(key, shortened, &text)) {
 		ERR_clear_error();
 		return error_nomem(err, WHERE);
 	}
@@ -448,6 +449,21 @@ int jws_key_thumbprint(const struct jws_key *key, char *ret, struct stow_error *
 		return error_nomem(err, WHERE);
 	memcpy(ret, encoded.data, encoded.len + 1);
 	return STOW_OK;
+}
+
+int jws_key_thumbprint(const struct jws_key *key, char *ret, struct stow_error *err)
+{
+	return thumbprint(key, false, ret, err);
+}
+
+int jws_key_thumbprint_short(const struct jws_key *key, char *ret, struct stow_error *err)
+{
+	return thumbprint(key, true, ret, err);
+}
+
+int jws_key_rsa_bits(const struct jws_key *key)
+{
+	return EVP_PKEY_is_a(key->pkey, "RSA") ? EVP_PKEY_get_bits(key->pkey) : 0;
 }
 
 /* ---- trusted certificates ---- */
@@ -524,6 +540,8 @@ static STACK_OF(X509) * intermediates_of(const json_t *x5c, struct stow_error *e
 		                                             json_string_length(one), err)
 		                            : NULL;
 
+		if (!json_is_string(one))
+			invalid(err, "x5c is not a list of certificates");
 		if (!certificate || sk_X509_push(list, certificate) <= 0) {
 			X509_free(certificate);
 			sk_X509_pop_free(list, X509_free);
@@ -533,24 +551,34 @@ static STACK_OF(X509) * intermediates_of(const json_t *x5c, struct stow_error *e
 	return list;
 }
 
-static bool leads_to_root(const struct jws_roots *roots, X509 *first, STACK_OF(X509) * others,
-                          int64_t now)
+static int check_chain(const struct jws_roots *roots, X509 *first, STACK_OF(X509) * others,
+                       int64_t now, struct stow_error *err)
 {
 	X509_STORE_CTX *context = X509_STORE_CTX_new();
-	bool ok = context && X509_STORE_CTX_init(context, roots->store, first, others) > 0;
+	bool ready = context && X509_STORE_CTX_init(context, roots->store, first, others) > 0;
+	bool ok = false;
+	int why = X509_V_ERR_UNSPECIFIED;
 
-	if (ok) {
+	if (ready) {
 		X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
 
 		X509_VERIFY_PARAM_set_time(parameters, (time_t)now);
 		X509_VERIFY_PARAM_set_depth(parameters, X5C_MAX);
 		/* one that is trusted ends the chain, whether it signed itself or not */
 		X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
+		/* 80 bits: no SHA-1, no MD5 */
+		X509_VERIFY_PARAM_set_auth_level(parameters, 1);
 		ok = X509_verify_cert(context) == 1;
+		why = X509_STORE_CTX_get_error(context);
 	}
 	X509_STORE_CTX_free(context);
 	ERR_clear_error();
-	return ok;
+	if (!ready)
+		return error_nomem(err, WHERE);
+	return ok ? STOW_OK
+	          : error_set(err, STOW_EDENIED, WHERE,
+	                      "x5c does not lead to a trusted certificate: %s",
+	                      X509_verify_cert_error_string(why));
 }
 
 int jws_roots_verify(const struct jws_roots *roots, const struct json_t *x5c, int64_t now,
@@ -567,12 +595,8 @@ int jws_roots_verify(const struct jws_roots *roots, const struct json_t *x5c, in
 	if (!first)
 		return STOW_EINVAL;
 	others = intermediates_of(x5c, err);
-	if (!others)
-		r = STOW_EINVAL;
-	else if (!leads_to_root(roots, first, others, now))
-		r = error_set(err, STOW_EDENIED, WHERE,
-		              "x5c does not lead to a trusted certificate, or not at this time");
-	else
+	r = others ? check_chain(roots, first, others, now, err) : STOW_EINVAL;
+	if (r == STOW_OK)
 		r = key_of(first, ret, err);
 	sk_X509_pop_free(others, X509_free);
 	X509_free(first);
@@ -621,6 +645,13 @@ static const char *digest_for(const struct jws_key *key, const char *alg, bool *
 		if (strcmp(alg + 2, names[i][0]) == 0)
 			return names[i][1];
 	return NULL;
+}
+
+bool jws_key_fits(const struct jws_key *key, const char *alg)
+{
+	bool pss;
+
+	return digest_for(key, alg, &pss) != NULL;
 }
 
 static bool holds(const struct jws_key *key, const char *digest, bool pss, const void *data,

@@ -43,6 +43,13 @@ int jws_key_check_kid(const struct jws_key *, const struct json_t *jwk, struct s
 #define JWS_THUMBPRINT_LEN 43
 /* The name of a key by RFC 7638, of SHA-256. ret takes JWS_THUMBPRINT_LEN + 1 bytes. */
 int jws_key_thumbprint(const struct jws_key *, char *ret, struct stow_error *);
+/* Likewise, but as Distribution 3 and the token services built on it make it: a coordinate of a
+ * curve loses its leading zeros, so that one key in 128 has another name there. */
+int jws_key_thumbprint_short(const struct jws_key *, char *ret, struct stow_error *);
+/* Can such a key make signatures of that algorithm? */
+bool jws_key_fits(const struct jws_key *, const char *alg);
+/* Bits of an RSA modulus; 0 for a key of another type. */
+int jws_key_rsa_bits(const struct jws_key *);
 bool jws_key_equal(const struct jws_key *, const struct jws_key *);
 
 /*
@@ -55,8 +62,8 @@ void jws_roots_free(struct jws_roots *); /* takes NULL */
 /* Their own keys, from 0 on; STOW_ENOTFOUND behind the last, STOW_EINVAL for one of another kind. */
 int jws_roots_key(const struct jws_roots *, size_t i, struct jws_key **ret, struct stow_error *);
 /* The key of the first certificate of an x5c, where the others lead from it to one of the roots at
- * that time (seconds since the epoch), for whatever purpose. STOW_EDENIED where they do not,
- * STOW_EINVAL where they are none. */
+ * that time (seconds since the epoch), for whatever purpose, and none but the root was signed by way
+ * of SHA-1 or MD5. STOW_EDENIED where they do not, STOW_EINVAL where they are none. */
 int jws_roots_verify(const struct jws_roots *, const struct json_t *x5c, int64_t now,
                      struct jws_key **ret, struct stow_error *);
 
