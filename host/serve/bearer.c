@@ -11,21 +11,27 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/json-scan.h"
 #include "common/jws.h"
 #include "common/text.h"
 #include "common/thread.h"
 #include "host/serve/keyring.h"
 
-#define WHERE      "bearer"
-#define TOKEN_MAX  ((size_t)64 * 1024)
-#define LEEWAY     60.0 /* seconds that clocks may differ */
-#define ACCESS_MAX 1000 /* entries of a token */
-#define KNOWN      "RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA"
+#define WHERE "bearer"
+#define TOKEN_MAX ((size_t)64 * 1024)
+#define LEEWAY 60.0        /* seconds that clocks may differ */
+#define ACCESS_MAX 1000    /* entries of a token */
+#define DEPTH_MAX 8        /* of either part: a worker's stack is small */
+#define SIGNATURE_MAX 2048 /* octets, of the longest RSA key */
+#define HEADER_MAX 100     /* values of a part */
+#define CLAIMS_MAX 10000
+#define KNOWN "RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA"
 
 struct bearer {
 	char *issuer, *service, *jwks, *bundle, *algorithms;
 	bool have_lock;
 	struct mutex lock;
+	const struct sink *sink;
 	struct keyring *keys GUARDED_BY(lock); /* counted */
 };
 
@@ -74,7 +80,7 @@ static int check_algorithms(const char *list, struct stow_error *err)
 
 /* Its three parts, as text. */
 struct token {
-	const char *header, *payload, *signature;
+	const char *header, *payload, *signature; /* header and payload as they were signed */
 	size_t header_len, payload_len, signature_len;
 };
 
@@ -95,19 +101,25 @@ static bool cut(const char *text, struct token *ret)
 	return ret->header_len && ret->payload_len && ret->signature_len;
 }
 
-static json_t *object_of(const char *part, size_t len)
+/* Before it is known who wrote it: so it may cost little. */
+static int object_of(const char *part, size_t len, size_t values_max, json_t **ret,
+                     struct stow_error *err)
 {
 	cleanup_buf struct buf text = { 0 };
 	json_t *value;
 
 	buf_init(&text, TOKEN_MAX);
-	if (!jws_base64url(part, len, &text))
-		return NULL;
+	if (!jws_base64url(part, len, &text) || text.len == 0)
+		return denied(err, "a part of it is not base64url");
+	if (json_scan(text.data, text.len, DEPTH_MAX, values_max))
+		return denied(err, "a part of it has too many values, or nests too deep");
 	value = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
-	if (json_is_object(value))
-		return value;
-	json_decref(value);
-	return NULL;
+	if (!json_is_object(value)) {
+		json_decref(value);
+		return denied(err, "a part of it is no JSON object");
+	}
+	*ret = value;
+	return STOW_OK;
 }
 
 static const char *string_of(const json_t *object, const char *name)
@@ -116,7 +128,7 @@ static const char *string_of(const json_t *object, const char *name)
 }
 
 /* Is the signature one of a key that we trust? */
-static int check_signature(struct bearer *b, const struct keyring *keys, const char *text,
+static int check_signature(const struct bearer *b, const struct keyring *keys,
                            const struct token *t, const json_t *header, int64_t now,
                            struct stow_error *err)
 {
@@ -130,17 +142,16 @@ static int check_signature(struct bearer *b, const struct keyring *keys, const c
 		return denied(err, "its algorithm is none of those that are taken");
 	if (json_object_get(header, "crit"))
 		return denied(err, "it asks for what is not known here (crit)");
-	buf_init(&signature, 4096);
+	buf_init(&signature, SIGNATURE_MAX);
 	if (!jws_base64url(t->signature, t->signature_len, &signature))
-		return denied(err, "its signature is not base64url");
-	status = keyring_find(keys, header, now, &key, &own, err);
+		return denied(err, "its signature is not base64url, or too long");
+	status = keyring_find(keys, header, alg, now, &key, &own, err);
 	if (status == STOW_OK)
-		status = jws_verify(key, alg, text, t->header_len + 1 + t->payload_len,
+		status = jws_verify(key, alg, t->header, t->header_len + 1 + t->payload_len,
 		                    signature.data, signature.len, err);
 	jws_key_free(own);
-	if (status == STOW_EINVAL)
-		status = STOW_EDENIED; /* with what is wrong */
-	return status;
+	/* with what is wrong */
+	return status == STOW_OK || status == STOW_ENOMEM ? status : STOW_EDENIED;
 }
 
 /* ---- claims ---- */
@@ -169,6 +180,24 @@ static bool time_of(const json_t *claims, const char *name, double *ret)
 	return isfinite(*ret);
 }
 
+/* It becomes a user's name. */
+static int check_subject(const json_t *value, struct stow_error *err)
+{
+	const char *text = json_string_value(value);
+
+	if (!value || json_is_null(value))
+		return STOW_OK;
+	if (!text)
+		return denied(err, "it names nobody that could be (sub)");
+	if (json_string_length(value) > BEARER_SUBJECT_MAX)
+		return denied(err, "it names somebody at too great a length (sub)");
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return denied(err, "there are control characters in a name (sub)");
+	}
+	return STOW_OK;
+}
+
 static int check_claims(const struct bearer *b, const json_t *claims, double now,
                         struct stow_error *err)
 {
@@ -179,14 +208,16 @@ static int check_claims(const struct bearer *b, const json_t *claims, double now
 		return denied(err, "it is of another issuer (iss)");
 	if (!is_for(json_object_get(claims, "aud"), b->service))
 		return denied(err, "it is for another service (aud)");
-	if (!time_of(claims, "exp", &expires) || now > expires + LEEWAY)
+	if (!time_of(claims, "exp", &expires))
+		return denied(err, "it does not say when it expires (exp)");
+	if (now > expires + LEEWAY)
 		return denied(err, "it has expired (exp)");
 	if (json_object_get(claims, "nbf") &&
 	    (!time_of(claims, "nbf", &begins) || now < begins - LEEWAY))
 		return denied(err, "its time has not come (nbf)");
 	if (json_array_size(json_object_get(claims, "access")) > ACCESS_MAX)
 		return denied(err, "it has too many entries (access)");
-	return STOW_OK;
+	return check_subject(json_object_get(claims, "sub"), err);
 }
 
 static struct keyring *keys_of(struct bearer *b)
@@ -199,27 +230,38 @@ static struct keyring *keys_of(struct bearer *b)
 	return keys;
 }
 
-int bearer_check(struct bearer *b, const char *text, int64_t now_ns, struct bearer_claims **ret,
+/* What it claims counts, and is looked at, only where the signature holds. */
+static int read_token(const struct bearer *b, const struct keyring *keys, const char *text,
+                      int64_t now_ns, json_t **ret, struct stow_error *err)
+{
+	struct token t = { 0 };
+	json_t *header = NULL;
+	int status;
+
+	if (!cut(text, &t))
+		return denied(err, "it has not three parts, or too many bytes");
+	status = object_of(t.header, t.header_len, HEADER_MAX, &header, err);
+	if (status == STOW_OK)
+		status = check_signature(b, keys, &t, header, now_ns / CLOCK_SECOND, err);
+	json_decref(header);
+	if (status == STOW_OK)
+		status = object_of(t.payload, t.payload_len, CLAIMS_MAX, ret, err);
+	if (status == STOW_OK)
+		status = check_claims(b, *ret, (double)now_ns / (double)CLOCK_SECOND, err);
+	return status;
+}
+
+int bearer_check(struct bearer *b, const char *token, int64_t now_ns, struct bearer_claims **ret,
                  struct stow_error *err)
 {
-	struct keyring *keys = keys_of(b);
 	struct bearer_claims *claims = calloc(1, sizeof(*claims));
-	json_t *header = NULL;
-	struct token t = { 0 };
-	int status = STOW_OK;
+	struct keyring *keys;
+	int status;
 
 	if (!claims)
-		status = error_nomem(err, WHERE);
-	else if (!cut(text, &t))
-		status = denied(err, "it has not three parts, or too many bytes");
-	else if (!(header = object_of(t.header, t.header_len)) ||
-	         !(claims->all = object_of(t.payload, t.payload_len)))
-		status = denied(err, "its parts are no JSON objects in base64url");
-	if (status == STOW_OK)
-		status = check_signature(b, keys, text, &t, header, now_ns / CLOCK_SECOND, err);
-	if (status == STOW_OK)
-		status = check_claims(b, claims->all, (double)now_ns / (double)CLOCK_SECOND, err);
-	json_decref(header);
+		return error_nomem(err, WHERE);
+	keys = keys_of(b);
+	status = read_token(b, keys, token, now_ns, &claims->all, err);
 	keyring_unref(keys);
 	if (status != STOW_OK) {
 		bearer_claims_free(claims);
@@ -286,16 +328,19 @@ int bearer_open(const struct bearer_options *o, struct bearer **ret, struct stow
 
 	if (status != STOW_OK)
 		return status;
+	if (!o->issuer || !*o->issuer || !o->service || !*o->service)
+		return error_set(err, STOW_EINVAL, WHERE, "[auth] %s is needed for tokens",
+		                 o->issuer && *o->issuer ? "service" : "issuer");
 	if (!o->jwks && !o->rootcertbundle)
 		return error_set(err, STOW_EINVAL, WHERE,
 		                 "[auth] issuer: jwks or rootcertbundle is needed, too");
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return error_nomem(err, WHERE);
+	b->sink = o->sink;
 	b->have_lock = mutex_init(&b->lock) == 0;
-	if (!b->have_lock || !keep(&b->issuer, o->issuer ? o->issuer : "") ||
-	    !keep(&b->service, o->service ? o->service : "") || !keep(&b->jwks, o->jwks) ||
-	    !keep(&b->bundle, o->rootcertbundle) ||
+	if (!b->have_lock || !keep(&b->issuer, o->issuer) || !keep(&b->service, o->service) ||
+	    !keep(&b->jwks, o->jwks) || !keep(&b->bundle, o->rootcertbundle) ||
 	    !keep(&b->algorithms, o->algorithms ? o->algorithms : KNOWN))
 		status = error_nomem(err, WHERE);
 	if (status == STOW_OK)
@@ -310,7 +355,7 @@ int bearer_open(const struct bearer_options *o, struct bearer **ret, struct stow
 int bearer_reload(struct bearer *b, struct stow_error *err)
 {
 	struct keyring *keys = NULL, *old;
-	int status = keyring_open(b->jwks, b->bundle, &keys, err);
+	int status = keyring_open(b->jwks, b->bundle, b->sink, &keys, err);
 
 	if (status != STOW_OK)
 		return status;

@@ -15,28 +15,34 @@
 #include <stdint.h>
 #include <stowage/types.h>
 
+#define BEARER_SUBJECT_MAX 255 /* octets */
+
 struct bearer;
 struct bearer_claims;
+struct sink;
 
-/* Any may be NULL. */
+/* Copied. */
 struct bearer_options {
-	const char *issuer, *service;
-	const char *jwks, *rootcertbundle; /* files; one of them is needed */
-	const char *algorithms;            /* parted by commas; NULL: all but HMAC and none */
+	const char *issuer, *service;      /* both needed; service is the audience */
+	const char *jwks, *rootcertbundle; /* files; one of them is needed, the other NULL */
+	const char *algorithms;  /* parted by commas or spaces; NULL: all but HMAC and none */
+	const struct sink *sink; /* of keys that are passed over; NULL: nobody is told */
 };
 
-/* STOW_EINVAL and STOW_EIO name the option or the file. */
+/* STOW_EINVAL, STOW_ENOTFOUND and STOW_EIO name the option or the file. */
 int bearer_open(const struct bearer_options *, struct bearer **ret, struct stow_error *);
 /* Reads the files anew; after an error the keys are those from before. */
 int bearer_reload(struct bearer *, struct stow_error *);
 void bearer_free(struct bearer *); /* takes NULL */
 
-/* now_ns since the epoch. STOW_EDENIED says why, without any of the token. */
+/* now_ns since the epoch. STOW_EDENIED says why, for the log: at most the name of a key of what the
+ * token has; STOW_ENOMEM. *ret is set only at STOW_OK. */
 int bearer_check(struct bearer *, const char *token, int64_t now_ns, struct bearer_claims **ret,
                  struct stow_error *);
-/* "" where it names nobody. */
+/* "" where it names nobody; at most BEARER_SUBJECT_MAX octets, UTF-8 without control characters; as
+ * long as the claims. */
 const char *bearer_subject(const struct bearer_claims *);
-/* "*" as an action of the token's is every action. */
+/* "*" as an action of the token's is every action; the class of a resource does not count. */
 bool bearer_allows(const struct bearer_claims *, const char *type, const char *name,
                    const char *action);
 void bearer_claims_free(struct bearer_claims *); /* takes NULL */
