@@ -230,6 +230,12 @@ static struct keyring *keys_of(struct bearer *b)
 	return keys;
 }
 
+/* Exact to the microsecond, as a quotient of so large a number would not be. */
+static double seconds_of(int64_t ns)
+{
+	return (double)(ns / CLOCK_SECOND) + (double)(ns % CLOCK_SECOND) / (double)CLOCK_SECOND;
+}
+
 /* What it claims counts, and is looked at, only where the signature holds. */
 static int read_token(const struct bearer *b, const struct keyring *keys, const char *text,
                       int64_t now_ns, json_t **ret, struct stow_error *err)
@@ -247,7 +253,7 @@ static int read_token(const struct bearer *b, const struct keyring *keys, const 
 	if (status == STOW_OK)
 		status = object_of(t.payload, t.payload_len, CLAIMS_MAX, ret, err);
 	if (status == STOW_OK)
-		status = check_claims(b, *ret, (double)now_ns / (double)CLOCK_SECOND, err);
+		status = check_claims(b, *ret, seconds_of(now_ns), err);
 	return status;
 }
 

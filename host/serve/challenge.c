@@ -2,14 +2,14 @@
 /* It must not know more than quotes. */
 #include "host/serve/challenge.h"
 
-/* A quoted string (RFC 9110 section 5.6.4). */
+/* A quoted string (RFC 9110 section 5.6.4); what may not stand in one becomes '?'. */
 static void add(struct buf *b, const char *name, const char *value)
 {
 	buf_addf(b, "%s=\"", name);
 	for (; *value; value++) {
 		if (*value == '"' || *value == '\\')
 			buf_addc(b, '\\');
-		buf_addc(b, *value);
+		buf_addc(b, (unsigned char)*value < 0x20 || *value == 0x7f ? '?' : *value);
 	}
 	buf_addc(b, '"');
 }

@@ -10,13 +10,12 @@
 #include <cmocka.h>
 
 #include <jansson.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-#include <openssl/rsa.h>
-#include <openssl/x509.h>
 #include <string.h>
 
+#include <stdlib.h>
+
 #include "common/jws.h"
+#include "tests/unit/key-maker.h"
 
 #define DATA "what is signed"
 
@@ -87,86 +86,6 @@ static void keys_have_their_names(void **state)
 
 /* ---- each algorithm ---- */
 
-/* A public key as a certificate has it is not at hand without one: as a JWK, from its octets. */
-static json_t *jwk_of(EVP_PKEY *pkey, const char *crv)
-{
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	unsigned char raw[600];
-	char text[3][900];
-	size_t len[3] = { 0 }, n = 0, at[3] = { 0 };
-
-	if (EVP_PKEY_is_a(pkey, "RSA")) {
-		BIGNUM *modulus = NULL;
-
-		assert_true(EVP_PKEY_get_bn_param(pkey, "n", &modulus));
-		len[0] = (size_t)BN_bn2bin(modulus, raw);
-		BN_free(modulus);
-		n = 1;
-	} else if (EVP_PKEY_is_a(pkey, "EC")) {
-		size_t all = 0;
-
-		assert_true(EVP_PKEY_get_octet_string_param(pkey, "pub", raw, sizeof(raw), &all));
-		memmove(raw, raw + 1, all - 1);
-		len[0] = len[1] = at[1] = (all - 1) / 2;
-		n = 2;
-	} else {
-		len[0] = sizeof(raw);
-		assert_true(EVP_PKEY_get_raw_public_key(pkey, raw, &len[0]));
-		n = 1;
-	}
-	for (size_t i = 0; i < n; i++) {
-		uint32_t bits = 0;
-		unsigned have = 0;
-		char *out = text[i];
-
-		for (size_t k = 0; k < len[i]; k++) {
-			bits = bits << 8 | raw[at[i] + k];
-			for (have += 8; have >= 6; have -= 6)
-				*out++ = alphabet[bits >> (have - 6) & 63];
-		}
-		if (have)
-			*out++ = alphabet[bits << (6 - have) & 63];
-		*out = '\0';
-	}
-	if (EVP_PKEY_is_a(pkey, "RSA"))
-		return json_pack("{s:s s:s s:s}", "kty", "RSA", "n", text[0], "e", "AQAB");
-	if (n == 2)
-		return json_pack("{s:s s:s s:s s:s}", "kty", "EC", "crv", crv, "x", text[0], "y",
-		                 text[1]);
-	return json_pack("{s:s s:s s:s}", "kty", "OKP", "crv", crv, "x", text[0]);
-}
-
-/* As a JWS has it; returns the length. */
-static size_t sign(EVP_PKEY *pkey, const char *digest, bool pss, unsigned char ret[1024])
-{
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *parameters = NULL;
-	unsigned char der[1024];
-	const unsigned char *at = der;
-	size_t len = sizeof(der), half;
-	ECDSA_SIG *pair;
-
-	assert_true(EVP_DigestSignInit_ex(context, &parameters, digest, NULL, NULL, pkey, NULL));
-	if (pss) {
-		EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING);
-		EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, RSA_PSS_SALTLEN_DIGEST);
-	}
-	assert_true(EVP_DigestSign(context, der, &len, (const unsigned char *)DATA, strlen(DATA)));
-	EVP_MD_CTX_free(context);
-	if (!EVP_PKEY_is_a(pkey, "EC")) {
-		memcpy(ret, der, len);
-		return len;
-	}
-	half = ((size_t)EVP_PKEY_get_bits(pkey) + 7) / 8;
-	pair = d2i_ECDSA_SIG(NULL, &at, (long)len);
-	assert_non_null(pair);
-	assert_true(BN_bn2binpad(ECDSA_SIG_get0_r(pair), ret, (int)half) > 0 &&
-	            BN_bn2binpad(ECDSA_SIG_get0_s(pair), ret + half, (int)half) > 0);
-	ECDSA_SIG_free(pair);
-	return 2 * half;
-}
-
 static int verify(const struct jws_key *key, const char *alg, const char *data,
                   const unsigned char *signature, size_t len)
 {
@@ -175,16 +94,8 @@ static int verify(const struct jws_key *key, const char *alg, const char *data,
 
 static void each_algorithm(void **state)
 {
-	static const struct {
-		const char *alg, *crv, *digest;
-		bool pss;
-	} rows[] = {
-		{ "RS256", NULL, "SHA256", false },    { "RS384", NULL, "SHA384", false },
-		{ "RS512", NULL, "SHA512", false },    { "PS256", NULL, "SHA256", true },
-		{ "PS512", NULL, "SHA512", true },     { "ES256", "P-256", "SHA256", false },
-		{ "ES384", "P-384", "SHA384", false }, { "ES512", "P-521", "SHA512", false },
-		{ "EdDSA", "Ed25519", NULL, false },
-	};
+	static const char *const rows[] = { "RS256", "RS384", "RS512", "PS256", "PS512",
+		                            "ES256", "ES384", "ES512", "EdDSA" };
 	static const char *const others[] = {
 		"none",  "HS256", "RS256", "RS384", "PS256", "ES256",
 		"ES384", "ES512", "EdDSA", "rs256", "",      "RS256 "
@@ -192,31 +103,112 @@ static void each_algorithm(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		EVP_PKEY *pkey = !rows[i].crv ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048)
-		                 : rows[i].digest ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", rows[i].crv)
-		                                  : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-		json_t *jwk = jwk_of(pkey, rows[i].crv);
+		EVP_PKEY *pkey = new_key(rows[i]);
+		json_t *jwk = jwk_of(pkey);
 		struct jws_key *key = key_of(jwk);
 		unsigned char signature[1024];
-		size_t len = sign(pkey, rows[i].digest, rows[i].pss, signature);
+		size_t len = sign(pkey, rows[i], DATA, strlen(DATA), signature);
 		int other; /* of a signature that is not of the length */
 
-		assert_int_equal(verify(key, rows[i].alg, DATA, signature, len), STOW_OK);
-		assert_int_equal(verify(key, rows[i].alg, DATA "!", signature, len), STOW_EDENIED);
-		other = rows[i].alg[1] == 'S' && rows[i].alg[0] != 'E' ? STOW_EDENIED : STOW_EINVAL;
-		assert_int_equal(verify(key, rows[i].alg, DATA, signature, len - 1), other);
-		assert_int_equal(verify(key, rows[i].alg, DATA, signature, len + 1), other);
+		assert_int_equal(verify(key, rows[i], DATA, signature, len), STOW_OK);
+		assert_int_equal(verify(key, rows[i], DATA "!", signature, len), STOW_EDENIED);
+		other = rows[i][1] == 'S' && rows[i][0] != 'E' ? STOW_EDENIED : STOW_EINVAL;
+		assert_int_equal(verify(key, rows[i], DATA, signature, len - 1), other);
+		assert_int_equal(verify(key, rows[i], DATA, signature, len + 1), other);
 		for (size_t k = 0; k < sizeof(others) / sizeof(others[0]); k++)
-			if (strcmp(others[k], rows[i].alg) != 0)
+			if (strcmp(others[k], rows[i]) != 0)
 				assert_true(verify(key, others[k], DATA, signature, len) !=
 				            STOW_OK);
 		signature[len / 2] ^= 1;
-		assert_int_equal(verify(key, rows[i].alg, DATA, signature, len), STOW_EDENIED);
+		assert_int_equal(verify(key, rows[i], DATA, signature, len), STOW_EDENIED);
 		memset(signature, 0, len);
-		assert_int_equal(verify(key, rows[i].alg, DATA, signature, len), STOW_EDENIED);
+		assert_int_equal(verify(key, rows[i], DATA, signature, len), STOW_EDENIED);
 		jws_key_free(key);
 		json_decref(jwk);
 		EVP_PKEY_free(pkey);
+	}
+}
+
+/* The examples of RFC 7638 section 3.1 and RFC 8037 section A.3; and whatever else a JWK has does not
+ * count. */
+static void thumbprints(void **state)
+{
+	static const struct {
+		const char *jwk, *thumbprint;
+	} rows[] = {
+		{ "{\"kty\":\"RSA\",\"alg\":\"RS256\",\"kid\":\"2011-04-29\",\"e\":\"AQAB\",\"n\":"
+		  "\"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhD"
+		  "R1L6"
+		  "tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_"
+		  "RN5w6Cf0h4QyQ5v-"
+		  "65YGjQR0_"
+		  "FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNL"
+		  "yrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-"
+		  "kEgU8awapJ"
+		  "zKnqDKgw\"}",
+		  "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs" },
+		{ "{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
+		  "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
+		  "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *jwk = json_loads(rows[i].jwk, 0, NULL);
+		struct jws_key *key = key_of(jwk);
+		char name[JWS_THUMBPRINT_LEN + 1];
+
+		assert_int_equal(jws_key_thumbprint(key, name, NULL), STOW_OK);
+		assert_string_equal(name, rows[i].thumbprint);
+		assert_int_equal(jws_key_thumbprint_short(key, name, NULL), STOW_OK);
+		assert_string_equal(name, rows[i].thumbprint);
+		jws_key_free(key);
+		json_decref(jwk);
+	}
+}
+
+/* Of a curve: by the text that is hashed, put together here. */
+static void thumbprints_of_curves(void **state)
+{
+	static const char *const algs[] = { "ES256", "ES384", "ES512" };
+
+	(void)state;
+	for (size_t i = 0; i < 30; i++) {
+		EVP_PKEY *pkey = new_key(algs[i % 3]), *other = new_key(algs[i % 3]);
+		json_t *jwk = jwk_of(pkey), *second = jwk_of(other);
+		struct jws_key *key = key_of(jwk), *another = key_of(second);
+		char name[JWS_THUMBPRINT_LEN + 1], shorter[sizeof(name)], *text;
+		unsigned char sum[32];
+		struct buf want = { 0 };
+		bool zeros = false;
+
+		for (int k = 0; k < 2; k++) {
+			const char *octets = json_string_value(json_object_get(jwk, k ? "y" : "x"));
+
+			/* perhaps: the first six bits are */
+			zeros = zeros || *octets == 'A';
+		}
+		text = json_dumps(jwk, JSON_COMPACT | JSON_SORT_KEYS);
+		assert_true(EVP_Digest(text, strlen(text), sum, NULL, EVP_sha256(), NULL));
+		buf_init(&want, 100);
+		jws_base64url_add(&want, sum, sizeof(sum));
+		assert_int_equal(jws_key_thumbprint(key, name, NULL), STOW_OK);
+		assert_string_equal(name, buf_text(&want));
+		assert_int_equal(jws_key_thumbprint_short(key, shorter, NULL), STOW_OK);
+		if (!zeros)
+			assert_string_equal(shorter, name);
+		assert_true(jws_key_equal(key, key) && !jws_key_equal(key, another));
+		assert_true(jws_key_fits(key, algs[i % 3]) &&
+		            !jws_key_fits(key, algs[(i + 1) % 3]));
+		assert_int_equal(jws_key_rsa_bits(key), 0);
+		buf_done(&want);
+		free(text);
+		jws_key_free(key);
+		jws_key_free(another);
+		json_decref(jwk);
+		json_decref(second);
+		EVP_PKEY_free(pkey);
+		EVP_PKEY_free(other);
 	}
 }
 
@@ -260,10 +252,9 @@ static void bad_keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(base64),
-		cmocka_unit_test(keys_have_their_names),
-		cmocka_unit_test(each_algorithm),
-		cmocka_unit_test(bad_keys),
+		cmocka_unit_test(base64),         cmocka_unit_test(keys_have_their_names),
+		cmocka_unit_test(each_algorithm), cmocka_unit_test(bad_keys),
+		cmocka_unit_test(thumbprints),    cmocka_unit_test(thumbprints_of_curves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
