@@ -315,6 +315,7 @@ static int open_users(struct auth *a, const struct stow_config *config, struct s
 		.jwks = text(config, "jwks"),
 		.rootcertbundle = text(config, "rootcertbundle"),
 		.algorithms = text(config, "signingalgorithms"),
+		.sink = a->sink,
 	};
 	const char *realm = text(config, "realm"), *file = text(config, "htpasswd");
 	int status = STOW_OK;
