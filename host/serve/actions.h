@@ -30,8 +30,8 @@ void answer_fault(struct exchange *, int status, const struct stow_error *,
 /* Location: the path, which begins with "/v2/", as the client has to ask for it; behind scheme and
  * host where they are wanted and known. */
 void answer_location(struct exchange *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Link to the next page: likewise, but always without scheme and host, which is right whatever is in
- * between (RFC 8288, 3.1). */
+/* Link to the next page: likewise, but always without scheme and host, which is right whatever is
+ * in between (RFC 8288, 3.1). */
 void answer_next(struct exchange *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* false, and the reply made, where it is not a digest. text may be NULL. */
 bool answer_check_digest(struct exchange *, const char *text);

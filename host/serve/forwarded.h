@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The header Forwarded (RFC 7239), element by element.  It promises to move on with each call and to
- * say where the header is not well-formed; the values it only unquotes: what is in them is as
- * hostile as before.  It must not know who may be believed.
+ * The header Forwarded (RFC 7239), element by element.  It promises to move on with each element
+ * and to say where the header is not well-formed; the values it only unquotes: what is in them is
+ * as hostile as before.  It must not know who may be believed.
  */
 #ifndef SERVE_FORWARDED_H
 #define SERVE_FORWARDED_H
@@ -26,8 +26,8 @@ enum forwarded_step {
 };
 
 /*
- * The next element at *cursor, which begins at the header's value.  A parameter twice in one element
- * is broken (section 4); blanks around ";" and values that a token could not hold ("host=a:5000"
+ * The next element at *cursor, which begins at the header's value.  A parameter twice in one
+ * element is broken (section 4); blanks around ";" and values that a token could not hold ("host=a:5000"
  * without quotes) are taken, since proxies send them.
  */
 enum forwarded_step forwarded_next(const char **cursor, struct forwarded *ret);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stowage/types.h>
 
-/* Bytes of all of them: an answer's head shares 32 KiB with the request's. */
+/* Bytes of all of them: an answer's head shares [http] maxheader with the request's. */
 #define HEADERS_EXTRA_MAX 4096
 
 struct headers {

@@ -35,8 +35,8 @@ struct networks {
 
 /* false for other families and NULL. */
 bool address_from_socket(struct address *ret, const struct sockaddr *);
-/* "192.0.2.1", "2001:db8::1", each with ":port" behind it or not, the latter then in brackets, which
- * it may have without a port too. *ret_port is 0 where there is none. */
+/* "192.0.2.1", "2001:db8::1", each with ":port" behind it or not, the latter then in brackets,
+ * which it may have without a port too. *ret_port is 0 where there is none. */
 bool address_parse(struct address *ret, unsigned *ret_port, const char *text);
 /* The form that address_parse takes, without the port where it is 0. text takes
  * ADDRESS_TEXT_MAX bytes. */

@@ -60,9 +60,9 @@ static bool is_host(const char *text)
 }
 
 /*
- * Adds what a path prefix says to one, without the slash at its end.  No segment may be empty, since
- * "//host" is another host to a client, or one that clients take out ("..").  false, and *to as it
- * was, where it is no prefix or too long.
+ * Adds what a path prefix says to one, without the slash at its end.  No segment may be empty,
+ * since "//host" is another host to a client, or one that clients take out ("..").  false, and *to
+ * as it was, where it is no prefix or too long.
  */
 static bool add_prefix(char *to, const char *text)
 {

@@ -4,9 +4,9 @@
  * own address, from the configuration, the request and what a proxy in front says.
  *
  * It promises that a header of a peer that is not trusted changes nothing, and that whatever comes
- * out is fit for a URL: a scheme of http or https, a host without user, blank or quote, a prefix that
- * begins with one slash and ends with none.  What is not fit is passed over, as if it had not been
- * said.  It must not know routes nor answers.
+ * out is fit for a URL: a scheme of http or https, a host without user, blank or quote, a prefix
+ * that begins with one slash and ends with none.  What is not fit is passed over, as if it had not
+ * been said.  It must not know routes nor answers.
  */
 #ifndef SERVE_ORIGIN_H
 #define SERVE_ORIGIN_H

@@ -44,9 +44,9 @@ struct route {
 /* target as it stands in the request line. false where memory ran out. */
 bool route_parse(struct route *ret, const char *target);
 /*
- * Likewise, where all routes lie below a path prefix, "/registry"; "" is none.  A path that does not
- * begin with it, byte for byte, is unknown, all but "/", "/livez" and "/readyz", which probes ask
- * for and which are there only.
+ * Likewise, where all routes lie below a path prefix, "/registry"; "" is none.  A path that does
+ * not begin with it, byte for byte, is unknown, all but "/", "/livez" and "/readyz", which probes
+ * ask for and which are there only.
  */
 bool route_parse_below(struct route *ret, const char *target, const char *prefix);
 void route_done(struct route *);

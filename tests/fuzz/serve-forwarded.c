@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzes host/serve/origin and what it stands on: lines with [http] host, prefix and trustedproxies,
- * a peer's address, then "Name: value" headers of a request.
+ * Fuzzes host/serve/origin and what it stands on: lines with [http] host, prefix and
+ * trustedproxies, a peer's address, then "Name: value" headers of a request.
  * It must not know what the URLs are for.
  */
 #include "host/serve/origin.h"

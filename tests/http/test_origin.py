@@ -89,7 +89,7 @@ def headers_of_untrusted_peers_are_ignored():
     prefix=("http://registry.test/outer/inner", ("X-Forwarded-Prefix: /outer/, /inner",)),
     forwarded=("https://a.example.org:1", ('Forwarded: proto=HTTPS;host="a.example.org:1"',)),
     first_forwarded=("https://a.example.org",
-                     ("forwarded: for=10.0.0.1;proto=https;HOST=a.example.org, proto=http;host=b",)),
+                     ("forwarded: for=10.0.0.1;proto=https;HOST=a.example.org, proto=http",)),
     two_forwarded=("https://registry.test", ("Forwarded: proto=https", "Forwarded: proto=http")),
     forwarded_first=("https://other.example.org/outer", SAID),
     port_is_in_the_host=("https://registry.test",
@@ -436,8 +436,8 @@ def mistakes_end_the_start(key, value, pattern):
     env = dict(os.environ, STOWAGE_HTTP_LISTEN="127.0.0.1:0", STOWAGE_STORAGE_DRIVER="memory")
     env[f"STOWAGE_HTTP_{key.upper()}"] = value
     for command in (["serve"], ["config", "--check"]):
-        done = subprocess.run([os.path.join(stowage.BUILD, "stowage"), *command], env=env, text=True,
-                              timeout=60, capture_output=True, check=False)
+        done = subprocess.run([os.path.join(stowage.BUILD, "stowage"), *command], env=env,
+                              text=True, timeout=60, capture_output=True, check=False)
         tap.equal(done.returncode, 1, done.stderr)
         tap.equal(len(done.stderr.splitlines()), 1, done.stderr)
         tap.ok(f"[http] {key}" in done.stderr and re.search(pattern, done.stderr), done.stderr)
