@@ -50,6 +50,9 @@ static const struct stow_option manifests_options[] = {
 	{ "referrers_tag", STOW_OPTION_BOOL, 0, "no",
 	  "whether referrers are listed under a tag, too, for clients of registries without a "
 	  "list" },
+	{ "immutable_tags", STOW_OPTION_STRING, 0, NULL,
+	  "tags that stay where they were first set: patterns of TAG or NAME:TAG, parted by "
+	  "commas" },
 	{ "schema1", STOW_OPTION_BOOL, 0, "no",
 	  "whether signed manifests of schema 1 are taken; stored ones are served in any case" },
 	{ NULL, 0, 0, NULL, NULL },

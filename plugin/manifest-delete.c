@@ -47,6 +47,8 @@ int stow_manifest_delete(struct stow_registry *registry, const struct stow_op *o
 	cache_clear(registry->cache, CACHE_MANIFEST, name, &digest);
 	status = store_stat(registry->store, op, key.text, &stat, err);
 	if (status == STOW_OK)
+		status = tag_require_movable(registry, op, name, &digest, err);
+	if (status == STOW_OK)
 		status = store_remove(registry->store, op, key.text, NULL, err);
 	else if (status == STOW_ENOTFOUND)
 		status = unknown(name, &digest, err);

@@ -18,6 +18,7 @@
 #include "plugin/revision.h"
 #include "plugin/signatures.h"
 #include "plugin/signed-manifest.h"
+#include "plugin/tag-once.h"
 #include "plugin/tag.h"
 
 struct stow_manifest {
@@ -405,13 +406,107 @@ int stow_manifest_subject(const void *data, size_t len, char *ret)
 	return STOW_OK;
 }
 
+/* The tags of a push, and which of them are set once. */
+struct tagging {
+	const char *const *tags;
+	size_t n;
+	bool any_once;
+	bool once[STOW_MANIFEST_TAGS_MAX];
+	bool stands[STOW_MANIFEST_TAGS_MAX]; /* already, on the same digest */
+};
+
+static struct tagging tagging_of(const struct stow_registry *registry, const struct push *push)
+{
+	struct tagging t = {
+		.tags = push->tag ? &push->tag : push->tags,
+		.n = push->tag ? 1 : push->n_tags,
+	};
+
+	for (size_t i = 0; i < t.n; i++) {
+		t.once[i] = immutable_tag(&registry->policy.immutable, push->name, t.tags[i]);
+		t.any_once |= t.once[i];
+	}
+	return t;
+}
+
+/* A push that one of these refuses links nothing. */
+static int look_at_tags(struct stow_registry *registry, const struct stow_op *op,
+                        const struct push *push, struct tagging *t, bool alone,
+                        struct stow_error *err)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		struct stow_error fault = { 0 };
+		int status = STOW_OK;
+
+		if (t->once[i])
+			status = tag_once_look(registry, op, push->name, t->tags[i], &push->digest,
+			                       &t->stands[i], &fault);
+		/* a link that names nothing may be mended, by who has the repository alone */
+		if (status != STOW_OK && !(status == STOW_ECORRUPT && alone))
+			return error_copy(err, &fault);
+	}
+	return STOW_OK;
+}
+
+/* Those that are set once come first: where one of them is refused, no other has moved. */
+static int set_tags(struct stow_registry *registry, const struct stow_op *op,
+                    const struct push *push, const struct tagging *t, bool alone,
+                    struct stow_error *err)
+{
+	const char *others[STOW_MANIFEST_TAGS_MAX];
+	size_t n = 0;
+	int status = STOW_OK;
+
+	for (size_t i = 0; i < t->n && status == STOW_OK; i++) {
+		if (!t->once[i])
+			others[n++] = t->tags[i];
+		else if (!t->stands[i])
+			status = tag_once_write(registry, op, push->name, t->tags[i],
+			                        &push->digest, !alone, err);
+	}
+	if (status != STOW_OK)
+		return status;
+	return tags_write(registry, op, push->name, others, n, &push->digest, err);
+}
+
+static int link_push(struct stow_registry *registry, const struct stow_op *op,
+                     const struct push *push, struct tagging *t, bool alone,
+                     struct stow_error *err)
+{
+	struct repository_lock *lock = NULL;
+	int status = alone ? repository_lock_alone(&registry->locks, op, push->name, &lock, err)
+	                   : repository_lock_shared(&registry->locks, op, push->name, &lock, err);
+
+	if (status != STOW_OK)
+		return status;
+	status = look_at_tags(registry, op, push, t, alone, err);
+	if (status == STOW_OK)
+		status = revision_link(registry, op, push->name, t->tags, t->n, &push->digest, err);
+	if (status == STOW_OK)
+		status = set_tags(registry, op, push, t, alone, err);
+	repository_unlock(lock);
+	return status;
+}
+
+/* An immutable tag's push goes side by side with others where the store tells who was first. */
+static int link_all(struct stow_registry *registry, const struct stow_op *op,
+                    const struct push *push, struct stow_error *err)
+{
+	struct tagging t = tagging_of(registry, push);
+	bool alone = t.any_once && !(store_caps(registry->store) & STOW_CAP_CREATE);
+	struct stow_error fault = { 0 };
+	int status = link_push(registry, op, push, &t, alone, &fault);
+
+	/* only now it shows that the store does not, or the tag's link is broken */
+	if (t.any_once && !alone && (status == STOW_ENOTSUP || status == STOW_ECORRUPT))
+		return link_push(registry, op, push, &t, true, err);
+	return status == STOW_OK ? STOW_OK : error_copy(err, &fault);
+}
+
 /* Signatures, too, come before the link, since a revision without them cannot be got. */
 static int store(struct stow_registry *registry, const struct stow_op *op, const struct push *push,
                  struct stow_error *err)
 {
-	const char *const *tags = push->tag ? &push->tag : push->tags;
-	size_t n = push->tag ? 1 : push->n_tags;
-	struct repository_lock *lock = NULL;
 	int status = STOW_OK;
 
 	if (!push->written)
@@ -426,13 +521,7 @@ static int store(struct stow_registry *registry, const struct stow_op *op, const
 	if (status == STOW_OK)
 		registry_saw_data(registry, &push->digest, (int64_t)push->len);
 	if (status == STOW_OK)
-		status = repository_lock_shared(&registry->locks, op, push->name, &lock, err);
-	if (status != STOW_OK)
-		return status;
-	status = revision_link(registry, op, push->name, tags, n, &push->digest, err);
-	if (status == STOW_OK)
-		status = tags_write(registry, op, push->name, tags, n, &push->digest, err);
-	repository_unlock(lock);
+		status = link_all(registry, op, push, err);
 	if (status == STOW_OK && push->manifest.has_subject && registry->policy.referrers_tag)
 		status = referrers_tag_write(registry, op, push->name, &push->manifest.subject,
 		                             NULL, err);

@@ -102,6 +102,10 @@ int policy_init(struct policy *policy, const struct stow_config *config, struct 
 		status = read_pattern(config, "urlallow", &policy->allow, &policy->has_allow, err);
 	if (status == STOW_OK)
 		status = read_pattern(config, "urldeny", &policy->deny, &policy->has_deny, err);
+	if (status == STOW_OK)
+		status = immutable_init(&policy->immutable,
+		                        stow_config_string(config, "manifests", "immutable_tags"),
+		                        err);
 	if (status != STOW_OK)
 		policy_done(policy);
 	return status;
@@ -116,6 +120,7 @@ void policy_done(struct policy *policy)
 	policy->has_allow = policy->has_deny = false;
 	free(policy->platforms);
 	policy->platforms = NULL;
+	immutable_done(&policy->immutable);
 }
 
 bool policy_requires(const struct policy *policy, const char *platform)

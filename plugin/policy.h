@@ -2,7 +2,8 @@
 /*
  * What [manifests] asks of a push: which manifests of an index have to be there, and which URLs a
  * layer may be had from, as in Distribution's validation.manifests; whether the blobs of an image
- * have to be there, whether schema 1 is taken, and whether referrers get a tag.  It must not know how a manifest is written down.
+ * have to be there, whether schema 1 is taken, whether referrers get a tag, and which tags stay where
+ * they are.  It must not know how a manifest is written down.
  */
 #ifndef PLUGIN_POLICY_H
 #define PLUGIN_POLICY_H
@@ -10,6 +11,8 @@
 #include <regex.h>
 #include <stdbool.h>
 #include <stowage/config.h>
+
+#include "plugin/immutable.h"
 
 enum policy_index { POLICY_ALL = 1, POLICY_NONE = 2, POLICY_PLATFORMS = 3 };
 
@@ -23,6 +26,7 @@ struct policy {
 	char *platforms;    /* each "os/architecture" with a comma before and behind */
 	bool has_allow, has_deny;
 	regex_t allow, deny; /* POSIX extended, of a layer's URL */
+	struct immutable immutable;
 };
 
 /* STOW_EINVAL with a line that names the key. */

@@ -12,6 +12,7 @@
 #include "plugin/listing.h"
 #include "plugin/name.h"
 #include "plugin/removal.h"
+#include "plugin/tag-once.h"
 
 static int unknown(const char *where, const char *name, const char *tag, struct stow_error *err)
 {
@@ -101,6 +102,8 @@ static int delete_listed(struct stow_registry *registry, const struct stow_op *o
 		exists = strcmp(names_at(keys, i), current.text) == 0;
 	if (!exists)
 		return unknown("tag.delete", name, tag, err);
+	if (immutable_tag(&registry->policy.immutable, name, tag))
+		return tag_once_refuse("tag.delete", name, tag, err);
 	status = store_remove(registry->store, op, current.text, NULL, err);
 	/* The rest is history; the current link is among it once more, which does no harm. */
 	return status == STOW_OK ? removal_keys(registry->store, op, keys, err) : status;

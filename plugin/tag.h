@@ -19,8 +19,12 @@ int tag_read(struct stow_registry *, const struct stow_op *, const char *name, c
 int tags_write(struct stow_registry *, const struct stow_op *, const char *name,
                const char *const *tags, size_t n, const struct digest *, struct stow_error *);
 /* Takes away every tag that stands on the digest, with its history, and the digest's entries in
- * the history of other tags. */
+ * the history of other tags. STOW_EEXIST, and nothing is touched, where an immutable tag does. */
 int tag_remove_on(struct stow_registry *, const struct stow_op *, const char *name,
                   const struct digest *, struct stow_error *);
+/* That alone: STOW_EEXIST where an immutable tag stands on the digest. No request where the
+ * repository can have none. */
+int tag_require_movable(struct stow_registry *, const struct stow_op *, const char *name,
+                        const struct digest *, struct stow_error *);
 
 #endif

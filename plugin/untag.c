@@ -15,6 +15,7 @@
 #include "plugin/listing.h"
 #include "plugin/name.h"
 #include "plugin/removal.h"
+#include "plugin/tag-once.h"
 #include "plugin/tag.h"
 
 #define WHERE "manifest.delete"
@@ -148,25 +149,63 @@ static int remove_slice(struct untag *untag, const struct stow_op *op, const str
 	                 untag->digest->text, error_status_text(status));
 }
 
-static int remove_currents(struct untag *untag, const struct stow_op *op, struct stow_error *err)
+/* Is the key a tag's current link? ret takes the tag. */
+static bool read_current_key(const struct untag *untag, size_t i, char ret[STOW_TAG_MAX + 1])
 {
-	cleanup_free struct slice *slice = calloc(1, sizeof(*slice));
+	const char *rest = names_at(&untag->keys, i) + untag->prefix_len;
 	size_t tag_len;
+
+	if (!layout_is_current(rest, &tag_len) || tag_len > STOW_TAG_MAX)
+		return false;
+	memcpy(ret, rest, tag_len);
+	ret[tag_len] = '\0';
+	return true;
+}
+
+static int refuse_slice(const struct untag *untag, const struct slice *slice,
+                        struct stow_error *err)
+{
+	char tag[STOW_TAG_MAX + 1];
+
+	if (slice->standing_n == 0 || !read_current_key(untag, slice->standing[0], tag))
+		return STOW_OK;
+	return tag_once_refuse(WHERE, untag->name, tag, err);
+}
+
+/* once: those of immutable tags, which are only looked at; else the others. */
+static int each_current(struct untag *untag, const struct stow_op *op, bool once,
+                        struct stow_error *err)
+{
+	const struct immutable *immutable = &untag->registry->policy.immutable;
+	cleanup_free struct slice *slice = calloc(1, sizeof(*slice));
+	char tag[STOW_TAG_MAX + 1];
 	int status = STOW_OK;
 
 	if (!slice)
 		return error_nomem(err, WHERE);
 	for (size_t i = 0; i < untag->keys.n && status == STOW_OK; i++) {
-		if (layout_is_current(names_at(&untag->keys, i) + untag->prefix_len, &tag_len))
+		if (read_current_key(untag, i, tag) &&
+		    immutable_tag(immutable, untag->name, tag) == once)
 			slice->indices[slice->n++] = i;
 		if (slice->n == 0 || (slice->n < SLICE && i + 1 < untag->keys.n))
 			continue;
 		status = read_slice(untag, op, slice, err);
 		if (status == STOW_OK)
-			status = remove_slice(untag, op, slice, err);
+			status = once ? refuse_slice(untag, slice, err)
+			              : remove_slice(untag, op, slice, err);
 		slice->n = 0;
 	}
 	return status;
+}
+
+/* Immutable tags first: where one stands on the digest nothing goes. */
+static int remove_currents(struct untag *untag, const struct stow_op *op, struct stow_error *err)
+{
+	int status = STOW_OK;
+
+	if (immutable_any(&untag->registry->policy.immutable, untag->name))
+		status = each_current(untag, op, true, err);
+	return status == STOW_OK ? each_current(untag, op, false, err) : status;
 }
 
 /* ---- the second look ---- */
@@ -319,14 +358,19 @@ static int remove_history(struct untag *untag, const struct stow_op *op, struct 
 	return status;
 }
 
+static int list(struct untag *untag, const struct stow_op *op, struct layout_key *prefix,
+                struct stow_error *err)
+{
+	layout_tags_prefix(prefix, untag->name);
+	untag->prefix_len = strlen(prefix->text);
+	return listing_each(untag->registry->store, op, prefix->text, NULL, add_key, untag, err);
+}
+
 static int run(struct untag *untag, const struct stow_op *op, struct stow_error *err)
 {
 	struct layout_key prefix;
-	int status;
+	int status = list(untag, op, &prefix, err);
 
-	layout_tags_prefix(&prefix, untag->name);
-	untag->prefix_len = strlen(prefix.text);
-	status = listing_each(untag->registry->store, op, prefix.text, NULL, add_key, untag, err);
 	if (status != STOW_OK || untag->keys.n == 0)
 		return status;
 	untag->removed = calloc(untag->keys.n, sizeof(*untag->removed));
@@ -342,6 +386,13 @@ static int run(struct untag *untag, const struct stow_op *op, struct stow_error 
 	return status == STOW_OK ? remove_history(untag, op, err) : status;
 }
 
+static void untag_done(struct untag *untag)
+{
+	names_done(&untag->keys);
+	free(untag->mtimes);
+	free(untag->removed);
+}
+
 int tag_remove_on(struct stow_registry *registry, const struct stow_op *op, const char *name,
                   const struct digest *digest, struct stow_error *err)
 {
@@ -350,8 +401,23 @@ int tag_remove_on(struct stow_registry *registry, const struct stow_op *op, cons
 
 	names_init(&untag.keys);
 	status = run(&untag, op, err);
-	names_done(&untag.keys);
-	free(untag.mtimes);
-	free(untag.removed);
+	untag_done(&untag);
+	return status;
+}
+
+int tag_require_movable(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                        const struct digest *digest, struct stow_error *err)
+{
+	struct untag untag = { .registry = registry, .name = name, .digest = digest };
+	struct layout_key prefix;
+	int status;
+
+	if (!immutable_any(&registry->policy.immutable, name))
+		return STOW_OK;
+	names_init(&untag.keys);
+	status = list(&untag, op, &prefix, err);
+	if (status == STOW_OK)
+		status = each_current(&untag, op, true, err);
+	untag_done(&untag);
 	return status;
 }

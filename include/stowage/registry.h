@@ -229,6 +229,8 @@ struct stow_faults;
  * STOW_ECORRUPT with *ret_faults where verification failed: then nothing was linked,
  * though where references alone are at fault the bytes may lie there for collection.  After any
  * other failure the manifest may be there by its digest, whole; the tag is as it was, or on it.
+ * STOW_EEXIST where the tag is immutable ([manifests] immutable_tags) and stands on another digest;
+ * where it stands on this one already the push is done.
  */
 STOW_EXPORT int stow_manifest_put(struct stow_registry *, const struct stow_op *, const char *name,
                                   const char *reference, const char *media_type, const void *data,
@@ -272,15 +274,16 @@ STOW_EXPORT int stow_manifests_get_by_tag(struct stow_manifests *, const struct 
 
 /*
  * Takes away the revision's link and nothing else: tags that stand on it stay, and lead nowhere
- * until it is pushed again.  STOW_ENOTFOUND where there is no link, STOW_ENOTSUP unless [delete]
- * enabled, before anything else.
+ * until it is pushed again.  STOW_ENOTFOUND where there is no link, STOW_EEXIST where an immutable tag
+ * stands on it, STOW_ENOTSUP unless [delete] enabled, before anything else.
  */
 STOW_EXPORT int stow_manifest_delete(struct stow_registry *, const struct stow_op *,
                                      const char *name, const char *digest, struct stow_error *);
 /*
  * As hosts do it for DELETE: takes away the tags that stand on the digest, then the revision's
  * link; the data stays for collection.  STOW_ENOTSUP unless [delete] enabled, before anything else.  Pushes of manifests to
- * the repository, in this process, wait meanwhile.
+ * the repository, in this process, wait meanwhile.  STOW_EEXIST, and nothing goes, where an
+ * immutable tag stands on it.
  */
 STOW_EXPORT int stow_manifest_delete_tagged(struct stow_registry *, const struct stow_op *,
                                             const char *name, const char *digest,
@@ -325,8 +328,8 @@ STOW_EXPORT int stow_tag_exists(struct stow_registry *, const struct stow_op *, 
  * STOW_DIGEST_MAX + 1 bytes. STOW_ENOTFOUND where there is no such tag. */
 STOW_EXPORT int stow_tag_get(struct stow_registry *, const struct stow_op *, const char *name,
                              const char *tag, char *ret, struct stow_error *);
-/* Removes the tag with its history. STOW_ENOTFOUND where there is none, STOW_ENOTSUP unless
- * [delete] enabled. */
+/* Removes the tag with its history. STOW_ENOTFOUND where there is none, STOW_EEXIST where it is
+ * immutable, STOW_ENOTSUP unless [delete] enabled. */
 STOW_EXPORT int stow_tag_delete(struct stow_registry *, const struct stow_op *, const char *name,
                                 const char *tag, struct stow_error *);
 

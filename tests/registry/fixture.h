@@ -34,8 +34,10 @@
 struct fixture {
 	bool filesystem; /* else memory */
 	bool no_delete;
+	bool no_fsync;
 	const char *secret;
-	int64_t now_ns; /* what the host's clock says */
+	const char *immutable; /* tags, [manifests] immutable_tags */
+	int64_t now_ns;        /* what the host's clock says */
 	char folder[64];
 	struct stow_host host;
 	struct stow_config *config;
@@ -77,10 +79,15 @@ static inline void fixture_open(struct fixture *f)
 	if (f->filesystem)
 		check_ok(f, stow_config_set(f->config, "filesystem", "rootdirectory", f->folder,
 		                            &f->err));
+	if (f->filesystem && f->no_fsync)
+		check_ok(f, stow_config_set(f->config, "filesystem", "fsync", "no", &f->err));
 	if (!f->no_delete)
 		check_ok(f, stow_config_set(f->config, "delete", "enabled", "yes", &f->err));
 	if (f->secret)
 		check_ok(f, stow_config_set(f->config, "http", "secret", f->secret, &f->err));
+	if (f->immutable)
+		check_ok(f, stow_config_set(f->config, "manifests", "immutable_tags", f->immutable,
+		                            &f->err));
 	check_ok(f, stow_config_check(f->config, &f->err));
 	check_ok(f, stow_store_open(f->config, &f->host, &f->store, &f->err));
 	check_ok(f, stow_registry_open(f->store, f->config, &f->host, &f->registry, &f->err));

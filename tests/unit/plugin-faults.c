@@ -16,11 +16,13 @@
 
 static int setup(void **state)
 {
+	static const char *const more[][3] = { { "manifests", "immutable_tags", "once/**:*" },
+		                               { NULL, NULL, NULL } };
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return -1;
-	memory_fixture_configure(f, NULL);
+	memory_fixture_configure(f, more);
 	f->store = wrap_open(f->config, &f->host);
 	check_ok(f, stow_registry_open(f->store, f->config, &f->host, &f->registry, &f->err));
 	*state = f;
@@ -200,6 +202,141 @@ static void test_manifest(void **state)
 	                        .check = check_manifest_push,
 	                        .finish = finish_manifest },
 	         4);
+}
+
+/* ---- immutable tags ---- */
+
+static int put_in(struct fixture *f, const char *name, const char *tag, const char *text)
+{
+	struct stow_descriptor descriptor;
+
+	return put_manifest(f, name, tag, OCI_INDEX, text, strlen(text), &descriptor, NULL);
+}
+
+static int put_once(struct fixture *f, const char *tag, const char *text)
+{
+	return put_in(f, "once/a", tag, text);
+}
+
+/* Each round in a repository of its own, since the tag cannot be taken away again. */
+static int run_once(struct flow *flow)
+{
+	static int n;
+
+	if (flow->step == 0)
+		assert_true(text_format(flow->digest, sizeof(flow->digest), "once/r%d", n++));
+	flow->step = 1;
+	return put_in(flow->f, flow->digest, "v1", empty_index);
+}
+
+static void check_once(struct flow *flow)
+{
+	check_sound(flow->f, flow->digest);
+}
+
+static void finish_once(struct flow *flow)
+{
+	struct fixture *f = flow->f;
+	char digest[STOW_DIGEST_MAX + 1], found[STOW_DIGEST_MAX + 1];
+
+	assert_int_equal(put_in(f, flow->digest, "v1", other_index), STOW_EEXIST);
+	check_ok(f, stow_tag_get(f->registry, &f->op, flow->digest, "v1", found, &f->err));
+	assert_string_equal(found, sha256(empty_index, strlen(empty_index), digest));
+	check_sound(f, flow->digest);
+}
+
+/* Wherever a push fails, or its answer is lost, the next one ends it and the tag does not move. */
+static void test_once(void **state)
+{
+	struct flow flow = { .run = run_once, .check = check_once, .finish = finish_once };
+
+	run_flow(*state, flow, 5);
+	wrap.caps &= ~STOW_CAP_CREATE;
+	run_flow(*state, flow, 6);
+}
+
+static void check_cost(struct fixture *f, int (*put)(struct fixture *, const char *, const char *),
+                       const char *tag, const char *text, int status, int calls)
+{
+	wrap.calls = 0;
+	assert_int_equal(put(f, tag, text), status);
+	assert_int_equal(wrap.calls, calls);
+}
+
+/* What a push costs: data, two links, the current link. */
+static void test_once_requests(void **state)
+{
+	struct fixture *f = *state;
+
+	check_cost(f, put_index, "v1", empty_index, STOW_OK, 4);
+	check_cost(f, put_index, "v1", other_index, STOW_OK, 4);
+	check_cost(f, put_once, "v1", empty_index, STOW_OK, 5);
+	check_cost(f, put_once, "v1", empty_index, STOW_OK, 4);
+	check_cost(f, put_once, "v1", other_index, STOW_EEXIST, 2);
+	wrap.caps &= ~STOW_CAP_CREATE;
+	check_cost(f, put_index, "v1", empty_index, STOW_OK, 4);
+	check_cost(f, put_once, "v2", empty_index, STOW_OK, 6);
+	check_cost(f, put_once, "v2", empty_index, STOW_OK, 4);
+	check_cost(f, put_once, "v2", other_index, STOW_EEXIST, 2);
+}
+
+struct beside { /* another host, at a push's write of the current link */
+	struct stow_registry *registry;
+	const char *text;
+	int status;
+};
+
+static void put_beside(void *arg)
+{
+	struct beside *b = arg;
+	struct stow_descriptor descriptor;
+
+	b->status = stow_manifest_put(b->registry, NULL, "once/a", "v1", OCI_INDEX, b->text,
+	                              strlen(b->text), &descriptor, NULL, NULL);
+}
+
+/* Another host sets the tag after this one has looked: it wins, and this one is told; where it set
+ * the same, both are done. */
+static void test_once_beside(void **state)
+{
+	struct fixture *f = *state;
+	char digest[STOW_DIGEST_MAX + 1], found[STOW_DIGEST_MAX + 1];
+	struct beside other = { .text = other_index };
+	struct stow_manifest *manifest = NULL;
+
+	check_ok(f, stow_registry_open(f->store, f->config, &f->host, &other.registry, &f->err));
+	wrap.put_hook = put_beside;
+	wrap.hook_arg = &other;
+	wrap.hook_key = "/tags/v1/current/link";
+	assert_int_equal(put_once(f, "v1", empty_index), STOW_EEXIST);
+	assert_null(wrap.put_hook);
+	assert_int_equal(other.status, STOW_OK);
+	check_ok(f, stow_tag_get(f->registry, &f->op, "once/a", "v1", found, &f->err));
+	assert_string_equal(found, sha256(other_index, strlen(other_index), digest));
+	sha256(empty_index, strlen(empty_index), digest);
+	check_ok(f, stow_manifest_get(f->registry, &f->op, "once/a", digest, &manifest, &f->err));
+	stow_manifest_free(manifest);
+	check_ok(f, store_remove(f->store, NULL,
+	                         V2 "repositories/once/a/_manifests/tags/v1/current/link", NULL,
+	                         &f->err));
+	wrap.put_hook = put_beside;
+	check_ok(f, put_once(f, "v1", other_index));
+	assert_int_equal(other.status, STOW_OK);
+	stow_registry_close(other.registry);
+}
+
+/* A current link that names nothing, as a crash can leave it, is mended. */
+static void test_once_broken(void **state)
+{
+	static const char key[] = V2 "repositories/once/a/_manifests/tags/v1/current/link";
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 2; i++) {
+		check_ok(f, store_put(f->store, NULL, key, "", 0, NULL, NULL, &f->err));
+		check_ok(f, put_once(f, "v1", empty_index));
+		assert_int_equal(put_once(f, "v1", other_index), STOW_EEXIST);
+		wrap.caps &= ~STOW_CAP_CREATE;
+	}
 }
 
 /* Two tags on the manifest, one that was; the delete is tried until it says so. */
@@ -550,6 +687,10 @@ int main(void)
 		TEST(test_push),
 		TEST(test_direct),
 		TEST(test_manifest),
+		TEST(test_once),
+		TEST(test_once_requests),
+		TEST(test_once_beside),
+		TEST(test_once_broken),
 		TEST(test_delete),
 		TEST(test_tag_delete),
 		TEST(test_mount),

@@ -28,6 +28,7 @@ static struct wrap {
 	int status;
 	const char *hook_key; /* before the removal of a key that ends so, once */
 	void (*hook)(void *arg);
+	void (*put_hook)(void *arg); /* the same before it is written */
 	void *hook_arg;
 	bool cut_reads; /* the last byte of each reader is kept back */
 	int64_t lie;    /* added to the sizes of segments and blobs */
@@ -87,6 +88,12 @@ static int wrap_put(void *self, const struct stow_op *op, const char *key, const
                     size_t len, const struct stow_put *put, struct stow_stat *ret_stat,
                     struct stow_error *err)
 {
+	if (wrap.put_hook && text_ends(key, wrap.hook_key)) {
+		void (*hook)(void *) = wrap.put_hook;
+
+		wrap.put_hook = NULL;
+		hook(wrap.hook_arg);
+	}
 	WRAP(wrap.inner->put(self, op, key, data, len, put, ret_stat, err));
 }
 
