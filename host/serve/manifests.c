@@ -26,6 +26,16 @@ static bool check_reference(struct exchange *x)
 
 static void fault(struct exchange *x, int status, const struct stow_error *err)
 {
+	if (status == STOW_EEXIST) { /* what clients show and do not try again */
+		sink_event(x->service->sink, STOW_LOG_INFO, x->action->label, x->trace, "%s",
+		           err->message);
+		reply_error(&x->reply, 403, "DENIED",
+		            x->request.method == METHOD_DELETE
+		                    ? "the tag, or one that stands on the manifest, is immutable"
+		                    : "the tag is immutable and stands on another manifest",
+		            is_digest(x) ? NULL : x->request.route.reference);
+		return;
+	}
 	answer_fault(x, status, err, "MANIFEST_UNKNOWN", "MANIFEST_INVALID");
 }
 
