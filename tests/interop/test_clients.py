@@ -33,13 +33,6 @@ def image(kind):
     return make(os.path.join(stowage.temporary("image"), "layout"))
 
 
-def same(found, wanted):
-    """Everything of the image, and nothing else."""
-    tap.equal(sorted(found), sorted(wanted.contents), "digests")
-    for digest, data in wanted.contents.items():
-        tap.ok(found[digest] == data, f"{digest}: {len(found[digest])} bytes differ")
-
-
 def between(srv, what):
     if what == "kill":
         srv.kill()
@@ -59,9 +52,9 @@ def round_trip(driver, client, kind, what):
     PUSH[client](wanted, f"{srv.host}/{name}:v1")
     between(srv, what)
     for puller, pull in PULL.items():
-        same(images.read_layout(pull(f"{srv.host}/{name}:v1")), wanted)
+        clients.same(images.read_layout(pull(f"{srv.host}/{name}:v1")), wanted)
         print(f"pulled by {puller}")
-    same(registry.Client(srv).pull(name, "v1"), wanted)
+    clients.same(registry.Client(srv).pull(name, "v1"), wanted)
     answer = registry.Client(srv).request("HEAD", f"/v2/{name}/manifests/v1",
                                           headers={"Accept": registry.ACCEPT}, expect=200)
     tap.equal(answer.headers["Docker-Content-Digest"], wanted.digest)
@@ -136,7 +129,7 @@ def crane_copy_mounts(driver):
     srv, wanted = server(driver), image("multi")
     clients.crane_push(wanted, f"{srv.host}/copy/from:v1")
     clients.crane("copy", f"{srv.host}/copy/from:v1", f"{srv.host}/copy/to:v2")
-    same(registry.Client(srv).pull("copy/to", "v2"), wanted)
+    clients.same(registry.Client(srv).pull("copy/to", "v2"), wanted)
 
 
 @tap.test
