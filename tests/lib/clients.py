@@ -2,8 +2,8 @@
 """Real clients as an operator types them, against servers without TLS.
 
 crane, skopeo, oras, regctl, podman and buildah are commands; Containerd and Dockerd are daemons
-that a test starts and ends, with the command that talks to them.  No container is run.  What they keep
-is in temporary folders.
+that a test starts and ends, with the command that talks to them.  No container is run.  What they
+keep is in temporary folders.
 """
 
 import functools
