@@ -461,8 +461,8 @@ static int set_tags(struct stow_registry *registry, const struct stow_op *op,
 		if (!t->once[i])
 			others[n++] = t->tags[i];
 		else if (!t->stands[i])
-			status = tag_once_write(registry, op, push->name, t->tags[i],
-			                        &push->digest, !alone, err);
+			status = tag_once_write(registry, op, push->name, t->tags[i], &push->digest,
+			                        !alone, err);
 	}
 	if (status != STOW_OK)
 		return status;
@@ -470,8 +470,7 @@ static int set_tags(struct stow_registry *registry, const struct stow_op *op,
 }
 
 static int link_push(struct stow_registry *registry, const struct stow_op *op,
-                     const struct push *push, struct tagging *t, bool alone,
-                     struct stow_error *err)
+                     const struct push *push, struct tagging *t, bool alone, struct stow_error *err)
 {
 	struct repository_lock *lock = NULL;
 	int status = alone ? repository_lock_alone(&registry->locks, op, push->name, &lock, err)

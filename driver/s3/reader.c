@@ -20,7 +20,8 @@
 #define RING_SMALL (INT64_C(256) << 10) /* outside of the budget */
 #define AHEAD_FIRST ((size_t)1 << 20)   /* of who did not say where he stops */
 #define RING_UNKNOWN (INT64_C(2) << 20) /* likewise: most objects are small */
-#define PATIENCE (CLOCK_SECOND / 10) /* a caller holds a thread meanwhile, and a small ring does, too */
+/* a caller holds a thread meanwhile, and a small ring does, too */
+#define PATIENCE (CLOCK_SECOND / 10)
 
 struct reader {
 	struct s3 *s3;

@@ -164,10 +164,11 @@ static bool is_for(const struct rule *r, const char *user)
 {
 	const char *text = r->users, *word;
 	size_t left = r->users_len, len;
+	bool named = user && *user;
 
 	while (next_word(&text, &left, &word, &len)) {
 		if (is_word(word, len, "anonymous") ||
-		    (user && (is_word(word, len, "*") || is_word(word, len, user))))
+		    (named && (is_word(word, len, "*") || is_word(word, len, user))))
 			return true;
 	}
 	return false;
@@ -176,7 +177,7 @@ static bool is_for(const struct rule *r, const char *user)
 /* A name that could be mistaken for a pattern stands for nothing. */
 static bool can_stand(const char *user)
 {
-	return user && !user[strcspn(user, "*?{}/")];
+	return user && *user && !user[strcspn(user, "*?{}/")];
 }
 
 /* The user's name in the place of {user}; 0 where it does not fit. */
@@ -243,8 +244,6 @@ static bool allows_one(const struct access *a, size_t i, const char *user, const
 static bool allows(const struct access *a, const char *user, const char *repository,
                    unsigned actions)
 {
-	if (user && !*user)
-		user = NULL;
 	for (size_t i = 0; i < 3; i++) {
 		if ((actions & keys[i].action) && !allows_one(a, i, user, repository))
 			return false;
@@ -267,8 +266,6 @@ bool access_sees_catalog(const struct access *a, const char *user)
 {
 	const struct rules *pull = &a->of[0];
 
-	if (user && !*user)
-		user = NULL;
 	if (a->anonymous_pull || !pull->text)
 		return a->anonymous_pull || user;
 	for (size_t n = 0; n < pull->n; n++) {

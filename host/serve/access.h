@@ -27,7 +27,8 @@ struct access;
 int access_open(const struct stow_config *, struct access **ret, struct stow_error *);
 void access_free(struct access *); /* takes NULL */
 
-/* user NULL or "": anonymous. Are all of the actions allowed there? */
+/* user NULL: anonymous; "": let in without a name, whom no rule names. Are all of the actions allowed
+ * there? */
 bool access_allows(const struct access *, const char *user, const char *repository,
                    unsigned actions);
 /* Are they in every repository, by a rule for **? */

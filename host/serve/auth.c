@@ -62,7 +62,8 @@ static struct need need_of(const struct request *r)
 	case ROUTE_UPLOAD:
 		need.actions = ACCESS_PUSH;
 		need.actions_text = "pull,push";
-		need.from = r->route.mount ? r->route.from : NULL;
+		if (r->route.mount && r->route.from && strcmp(r->route.from, need.name) != 0)
+			need.from = r->route.from;
 		return need;
 	default:
 		break;
@@ -203,13 +204,19 @@ static enum auth_verdict identify(struct auth *a, const struct request *r, const
 
 /* ---- may they ---- */
 
+/* As the rules take it: a token may be good and name nobody. */
+static const char *name_of(const struct identity *who)
+{
+	return who->user[0] || who->claims ? who->user : NULL;
+}
+
 static bool rules_allow(struct auth *a, const struct identity *who, const char *name,
                         unsigned actions)
 {
 	bool allowed;
 
 	mutex_lock(&a->lock);
-	allowed = access_allows(a->access, who->user[0] ? who->user : NULL, name, actions);
+	allowed = access_allows(a->access, name_of(who), name, actions);
 	mutex_unlock(&a->lock);
 	return allowed;
 }
@@ -246,7 +253,7 @@ static bool may(struct auth *a, const struct identity *who, const struct need *n
 		bool sees;
 
 		mutex_lock(&a->lock);
-		sees = access_sees_catalog(a->access, who->user[0] ? who->user : NULL);
+		sees = access_sees_catalog(a->access, name_of(who));
 		mutex_unlock(&a->lock);
 		return sees;
 	}
@@ -293,7 +300,7 @@ bool auth_may_pull_all(struct auth *a, const struct identity *who)
 	if (a->bearer)
 		return false; /* a token names what it is for */
 	mutex_lock(&a->lock);
-	all = access_allows_all(a->access, who->user[0] ? who->user : NULL, ACCESS_PULL);
+	all = access_allows_all(a->access, name_of(who), ACCESS_PULL);
 	mutex_unlock(&a->lock);
 	return all;
 }

@@ -55,8 +55,8 @@ struct request {
 	struct route route;
 	char *header[HEADER_COUNT]; /* joined by ", " where a list came in several lines */
 	unsigned header_times[HEADER_COUNT];
-	bool malformed;        /* some header, of these or others, is not what a header may be */
-	int64_t length;        /* of the body: 0 none, -1 unknown until it ends */
+	bool malformed; /* some header, of these or others, is not what a header may be */
+	int64_t length; /* of the body: 0 none, -1 unknown until it ends */
 };
 
 int request_method(const char *text);

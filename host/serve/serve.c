@@ -297,17 +297,20 @@ static void reload(struct host *h)
 	struct stow_config *config = NULL;
 	struct stow_error err = { 0 }, cause = { 0 };
 	int status = setup_config(h->file, &config, &err);
-	int certificate = tls_reload(h->tls, &cause);
+	int certificate = h->tls ? tls_reload(h->tls, &cause) : STOW_OK;
 
 	if (status == STOW_OK)
 		status = sink_reload(&h->sink, config, &err);
 	if (status == STOW_OK)
 		status = auth_reload(h->auth, config, &err);
+	if (status != STOW_OK && certificate != STOW_OK)
+		sink_event(&h->sink, STOW_LOG_ERROR, "serve", NULL, "%s", cause.message);
 	if (status == STOW_OK && certificate != STOW_OK)
 		status = error_copy(&err, &cause);
 	if (status == STOW_OK)
-		sink_event(&h->sink, STOW_LOG_INFO, "serve", NULL,
-		           "read anew: users, keys, certificates, rules of access, levels of the log");
+		sink_event(
+			&h->sink, STOW_LOG_INFO, "serve", NULL,
+			"read anew: users, keys, certificates, rules of access, levels of the log");
 	else
 		sink_event(&h->sink, STOW_LOG_ERROR, "serve", NULL,
 		           "not all could be read anew, the rest stays as it was: %s", err.message);

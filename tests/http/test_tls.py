@@ -453,6 +453,24 @@ def names_of_clients():
 
 
 @tap.test
+def names_are_users():
+    """[auth] clientcertificate takes the name for the user's; rules hold for it."""
+    server = serve(start=False, clientca=ca.file, clientcertificate="optional")
+    server.env.update(STOWAGE_AUTH_CLIENTCERTIFICATE="yes", STOWAGE_ACCESS_PULL="a : robot")
+    server.start()
+    tap.defer(server.stop)
+    for subject, path, status in (("/CN=robot", "/v2/", 200), (None, "/v2/", 401),
+                                  ("/CN=robot", "/v2/a/manifests/x", 404),
+                                  ("/CN=other", "/v2/a/manifests/x", 403),
+                                  (None, "/v2/a/manifests/x", 401)):
+        pair = ca.files(None, subject=subject) if subject else None
+        with Connection(server, trusting(pair)) as c:
+            c.head("GET", path)
+            tap.equal(c.reply().status, status, f"{subject} {path}")
+    until(lambda: "user=robot" in server.log(), 5)
+
+
+@tap.test
 def the_authority_is_reread():
     folder = stowage.temporary("authority")
     path = os.path.join(folder, "ca.pem")

@@ -135,7 +135,7 @@ static void without_rules_users_may_all(void **state)
 	assert_true(access_is_default(a));
 	assert_true(access_allows(a, "u", "a/b", ACCESS_PULL | ACCESS_PUSH | ACCESS_DELETE));
 	assert_false(access_allows(a, NULL, "a/b", ACCESS_PULL));
-	assert_false(access_allows(a, "", "a/b", ACCESS_PULL));
+	assert_true(access_allows(a, "", "a/b", ACCESS_PULL));
 	assert_true(access_allows_all(a, "u", ACCESS_PULL));
 	assert_false(access_allows_all(a, NULL, ACCESS_PULL));
 	assert_true(access_sees_catalog(a, "u"));
@@ -169,6 +169,9 @@ static void rules_are_for_their_users(void **state)
 	assert_true(access_allows(a, "w", "c/x/y", ACCESS_PULL));
 	assert_false(access_allows(a, NULL, "c/x/y", ACCESS_PULL));
 	assert_true(access_allows(a, NULL, "d", ACCESS_PULL));
+	assert_true(access_allows(a, "", "d", ACCESS_PULL));
+	assert_false(access_allows(a, "", "c/x", ACCESS_PULL));
+	assert_true(access_allows(a, "", "x", ACCESS_DELETE));
 	assert_true(access_allows(a, "w", "d", ACCESS_PULL));
 	assert_false(access_allows(a, "u", "e", ACCESS_PULL));
 	assert_true(access_allows(a, "u", "e", ACCESS_PUSH));
