@@ -233,7 +233,9 @@ static struct keyring *keys_of(struct bearer *b)
 /* Exact to the microsecond, as a quotient of so large a number would not be. */
 static double seconds_of(int64_t ns)
 {
-	return (double)(ns / CLOCK_SECOND) + (double)(ns % CLOCK_SECOND) / (double)CLOCK_SECOND;
+	int64_t whole = ns / CLOCK_SECOND;
+
+	return (double)whole + (double)(ns % CLOCK_SECOND) / (double)CLOCK_SECOND;
 }
 
 /* What it claims counts, and is looked at, only where the signature holds. */
