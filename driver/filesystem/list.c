@@ -29,6 +29,7 @@ struct level {
 	size_t path; /* length of list->path that names it, its '/' included */
 	int fd;      /* -1 while it is closed */
 	bool filled;
+	bool further; /* last is a name of the slice before, and not of the caller's */
 };
 
 struct list {
@@ -124,7 +125,7 @@ static int fill(struct list *list, const struct stow_op *op, struct stow_error *
 	const char *prefix = level->path == list->folder_len ? list->prefix + level->path : "";
 	int errnum;
 
-	errnum = slice_fill(&level->slice, level->fd, prefix, level->last,
+	errnum = slice_fill(&level->slice, level->fd, prefix, level->last, level->further,
 	                    is_root ? TEMP_FOLDER "/" : NULL, op);
 	level->at = 0;
 	level->filled = true;
@@ -153,6 +154,7 @@ static int next_name(struct list *list, const struct stow_op *op, const char **r
 			return error_nomem(err, "filesystem.list");
 		free(level->last);
 		level->last = last;
+		level->further = true;
 		level->filled = false;
 	}
 	if (!level->filled) {

@@ -122,17 +122,19 @@ static bool sort_name(int folder, const struct dirent *entry, char *ret, size_t 
 	return text_format(ret, cap, "%s%s", entry->d_name, type == DT_DIR ? "/" : "");
 }
 
-static bool is_wanted(const char *name, const char *prefix, const char *after, const char *hide)
+static bool is_wanted(const char *name, const char *prefix, const char *after, bool further,
+                      const char *hide)
 {
 	if (hide && strcmp(name, hide) == 0)
 		return false;
 	if (!text_starts(name, prefix))
 		return false;
-	return strcmp(name, after) > 0 || (text_ends(name, "/") && text_starts(after, name));
+	return strcmp(name, after) > 0 ||
+	       (!further && text_ends(name, "/") && text_starts(after, name));
 }
 
 static int read_entries(struct slice *slice, DIR *dir, const char *prefix, const char *after,
-                        const char *hide, const struct stow_op *op)
+                        bool further, const char *hide, const struct stow_op *op)
 {
 	for (size_t seen = 1;; seen++) {
 		const struct dirent *entry;
@@ -144,7 +146,7 @@ static int read_entries(struct slice *slice, DIR *dir, const char *prefix, const
 		if (!entry)
 			return errno;
 		if (!sort_name(dirfd(dir), entry, name, sizeof(name)) ||
-		    !is_wanted(name, prefix, after, hide))
+		    !is_wanted(name, prefix, after, further, hide))
 			continue;
 		errnum = add(slice, name);
 		if (errnum != 0)
@@ -154,7 +156,7 @@ static int read_entries(struct slice *slice, DIR *dir, const char *prefix, const
 	}
 }
 
-int slice_fill(struct slice *slice, int folder, const char *prefix, const char *after,
+int slice_fill(struct slice *slice, int folder, const char *prefix, const char *after, bool further,
                const char *hide, const struct stow_op *op)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -170,7 +172,7 @@ int slice_fill(struct slice *slice, int folder, const char *prefix, const char *
 		close(fd);
 		return errnum;
 	}
-	errnum = read_entries(slice, dir, prefix, after, hide, op);
+	errnum = read_entries(slice, dir, prefix, after, further, hide, op);
 	closedir(dir);
 	if (errnum != 0)
 		slice_done(slice);

@@ -22,11 +22,12 @@ struct slice {
 
 /*
  * Fills the slice from an open folder with the names that begin with prefix and sort after `after`
- * ("": all); a folder whose name `after` goes on from is taken, too.  hide (or NULL) is a name to
+ * ("": all).  Where that is a key, and not the last name of the slice before (further), a folder that
+ * it lies in, or names, is taken, too.  hide (or NULL) is a name to
  * leave out. 0 or errno; ECANCELED where op (which may be NULL) has no more time.
  */
-int slice_fill(struct slice *, int folder, const char *prefix, const char *after, const char *hide,
-               const struct stow_op *);
+int slice_fill(struct slice *, int folder, const char *prefix, const char *after, bool further,
+               const char *hide, const struct stow_op *);
 void slice_done(struct slice *);
 
 #endif

@@ -91,6 +91,10 @@ static enum auth_verdict challenge(const struct auth *a, const struct need *need
 {
 	struct buf cleanup_buf value = { 0 };
 
+	if (!a->bearer && !a->htpasswd) {
+		reply_error(reply, 403, "DENIED", "a client certificate is needed", NULL);
+		return AUTH_REFUSED;
+	}
 	buf_init(&value, (size_t)16 * 1024);
 	if (!a->bearer) {
 		challenge_basic(&value, a->realm);
@@ -237,6 +241,13 @@ static bool token_allows(const struct identity *who, const char *type, const cha
 	return true;
 }
 
+static bool anonymous_may(struct auth *a, const struct need *need)
+{
+	static const struct identity nobody;
+
+	return rules_allow(a, &nobody, need->name, need->actions);
+}
+
 static bool may(struct auth *a, const struct identity *who, const struct need *need)
 {
 	if (need->kind == NEED_USER)
@@ -244,9 +255,10 @@ static bool may(struct auth *a, const struct identity *who, const struct need *n
 	if (a->bearer && who->claims) {
 		if (need->kind == NEED_CATALOG)
 			return token_allows(who, "registry", "catalog", "*");
+		/* what everybody may, somebody with a token may as well */
 		if (!token_allows(who, "repository", need->name, need->actions_text))
-			return false;
-	} else if (a->bearer && need->kind == NEED_CATALOG) {
+			return anonymous_may(a, need);
+	} else if (a->bearer && need->kind == NEED_CATALOG && !who->user[0]) {
 		return false;
 	}
 	if (need->kind == NEED_CATALOG) {
@@ -283,12 +295,15 @@ bool auth_may_pull(struct auth *a, const struct identity *who, const char *repos
 		.actions_text = "pull",
 	};
 
-	if (!a)
-		return true;
-	/* a token for the catalog is one for all of its names */
-	if (a->bearer && who->claims && token_allows(who, "registry", "catalog", "*"))
+	return !a || may(a, who, &need);
+}
+
+bool auth_may_list(struct auth *a, const struct identity *who, const char *repository)
+{
+	/* a token for the catalog is one for all of its names, and for nothing that they hold */
+	if (a && who->claims && token_allows(who, "registry", "catalog", "*"))
 		return rules_allow(a, who, repository, ACCESS_PULL);
-	return may(a, who, &need);
+	return auth_may_pull(a, who, repository);
 }
 
 bool auth_may_pull_all(struct auth *a, const struct identity *who)
@@ -297,7 +312,7 @@ bool auth_may_pull_all(struct auth *a, const struct identity *who)
 
 	if (!a)
 		return true;
-	if (a->bearer)
+	if (who->claims || (a->bearer && !who->user[0]))
 		return false; /* a token names what it is for */
 	mutex_lock(&a->lock);
 	all = access_allows_all(a->access, name_of(who), ACCESS_PULL);
@@ -347,6 +362,19 @@ static int open_users(struct auth *a, const struct stow_config *config, struct s
 	                         : error_prefix(err, status, file ? "[auth] htpasswd" : "[auth]");
 }
 
+/* Names that no client is asked for are nobody's. */
+static int check_certificates(const struct stow_config *config, struct stow_error *err)
+{
+	const char *authority = stow_config_string(config, "http", "clientca");
+	const char *asked = stow_config_string(config, "http", "clientcertificate");
+
+	if (authority && *authority && !(asked && strcmp(asked, "no") == 0))
+		return STOW_OK;
+	return error_set(err, STOW_EINVAL, "config",
+	                 "[auth] clientcertificate = yes: needs [http] clientca, and clients that "
+	                 "are asked for one");
+}
+
 int auth_open(const struct stow_config *config, const struct sink *sink, struct auth **ret,
               struct stow_error *err)
 {
@@ -356,8 +384,12 @@ int auth_open(const struct stow_config *config, const struct sink *sink, struct 
 	int status = access_open(config, &access, err);
 
 	*ret = NULL;
-	if (status != STOW_OK)
+	if (status == STOW_OK && certificate)
+		status = check_certificates(config, err);
+	if (status != STOW_OK) {
+		access_free(access);
 		return status;
+	}
 	if (!text(config, "htpasswd") && !text(config, "issuer") && !certificate) {
 		if (!access_is_default(access))
 			status = error_set(
@@ -391,12 +423,13 @@ int auth_reload(struct auth *a, const struct stow_config *config, struct stow_er
 {
 	struct access *access = NULL, *old;
 	struct stow_error e = { 0 };
-	int status, r;
+	int status = STOW_OK, r;
 
 	if (!a)
 		return STOW_OK;
-	status = access_open(config, &access, err);
-	if (status == STOW_OK) {
+	if (config)
+		status = access_open(config, &access, err);
+	if (config && status == STOW_OK) {
 		mutex_lock(&a->lock);
 		old = a->access;
 		a->access = access;

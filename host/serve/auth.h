@@ -40,8 +40,8 @@ enum auth_verdict {
 /* *ret is NULL where [auth] configures nothing. STOW_EINVAL names key and file. */
 int auth_open(const struct stow_config *, const struct sink *, struct auth **ret,
               struct stow_error *);
-/* Reads users, keys and the rules of [access] anew while requests go on; what cannot be read stays
- * as it was, and the error is of the first of those. */
+/* Reads users, keys and, unless the configuration is NULL, the rules of [access] anew while requests
+ * go on; what cannot be read stays as it was, and the error is of the first of those. */
 int auth_reload(struct auth *, const struct stow_config *, struct stow_error *);
 void auth_close(struct auth *);
 
@@ -50,6 +50,8 @@ enum auth_verdict auth_request(struct auth *, const struct request *, const char
                                bool may_wait, struct identity *ret, struct reply *);
 /* For what an action would show of another repository: may this one pull it? */
 bool auth_may_pull(struct auth *, const struct identity *, const char *repository);
+/* May this one see that it is there? */
+bool auth_may_list(struct auth *, const struct identity *, const char *repository);
 /* Is there nothing that this one may not pull? */
 bool auth_may_pull_all(struct auth *, const struct identity *);
 

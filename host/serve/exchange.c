@@ -372,7 +372,7 @@ enum exchange_want exchange_begin(struct exchange *x)
 		verdict = x->action ? authorize(x, false) : AUTH_REFUSED;
 	}
 	mutex_lock(&x->lock);
-	x->authorized |= verdict == AUTH_ALLOWED;
+	x->authorized |= verdict != AUTH_LATER;
 	x->failed |= verdict == AUTH_REFUSED;
 	kick_locked(x);
 	if (x->failed)

@@ -131,7 +131,7 @@ struct exchange {
 	struct mutex lock;
 	struct pump pump;
 	unsigned refs;
-	bool authorized; /* and check was made */
+	bool authorized; /* or refused: who asks is known */
 	bool started;
 	bool failed;    /* reply made before the body ended */
 	bool whole;     /* the body has ended */

@@ -73,17 +73,23 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static int check_options(const struct stow_config *config, struct stow_error *err)
+int health_check(const struct stow_config *config, struct stow_error *err)
 {
+	const int64_t day = 86400 * CLOCK_SECOND;
 	int64_t threshold = stow_config_number(config, "health", "threshold");
+	int64_t interval = stow_config_number(config, "health", "interval");
+	int64_t timeout = stow_config_number(config, "health", "timeout");
 
 	if (threshold < 1 || threshold > 1000)
 		return error_set(err, STOW_EINVAL, "config",
 		                 "[health] threshold = %lld: expected 1 to 1000",
 		                 (long long)threshold);
-	if (stow_config_number(config, "health", "timeout") < CLOCK_SECOND / 10)
+	if (interval != 0 && (interval < CLOCK_SECOND / 10 || interval > day))
 		return error_set(err, STOW_EINVAL, "config",
-		                 "[health] timeout: expected 100ms or more");
+		                 "[health] interval: expected 0, or 100ms to a day");
+	if (timeout < CLOCK_SECOND / 10 || timeout > day)
+		return error_set(err, STOW_EINVAL, "config",
+		                 "[health] timeout: expected 100ms to a day");
 	return STOW_OK;
 }
 
@@ -91,7 +97,7 @@ int health_start(const struct stow_config *config, const struct sink *sink,
                  struct stow_store *store, bool ready, struct health **ret, struct stow_error *err)
 {
 	struct health *h;
-	int e, r = check_options(config, err);
+	int e, r = health_check(config, err);
 
 	if (r != STOW_OK)
 		return r;

@@ -17,6 +17,8 @@
 
 struct health;
 
+/* Are the values of [health] within their bounds? STOW_EINVAL names the key. */
+int health_check(const struct stow_config *, struct stow_error *);
 /* From [health]; STOW_EINVAL names the key.  ready: what the start found.  The store is to outlive
  * it. */
 int health_start(const struct stow_config *, const struct sink *, struct stow_store *, bool ready,

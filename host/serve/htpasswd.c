@@ -30,6 +30,7 @@
 #define LOOK_EVERY CLOCK_SECOND
 #define WAITING_MAX 32 /* for a turn, at most */
 #define LINES_TOLD 8
+#define KNOWN_SLOTS 4 /* places of one login among those that are remembered */
 
 struct user {
 	const char *name, *hash; /* in the table's text; hash NULL: let in by no password */
@@ -56,10 +57,19 @@ struct known {
 	int64_t until_ns;
 };
 
+/* A hash under way: the same login that comes meanwhile takes its verdict. */
+struct hashing {
+	uint8_t mac[32];
+	bool used, ended;
+	int status;
+	unsigned waiters;
+};
+
 struct htpasswd {
 	char *path;
 	const struct sink *sink;
 	unsigned turns, places; /* hashes at once, and those that wait for a turn */
+	unsigned joins;         /* that wait for another's verdict */
 	uint8_t key[32];
 	bool have_lock, have_cond;
 	struct mutex lock;
@@ -69,6 +79,8 @@ struct htpasswd {
 	bool complained GUARDED_BY(lock);
 	unsigned running GUARDED_BY(lock);
 	unsigned waiting GUARDED_BY(lock);
+	unsigned joined GUARDED_BY(lock);
+	struct hashing hashing[HTPASSWD_CHECKS_MAX] GUARDED_BY(lock);
 	struct known known[HTPASSWD_KNOWN_MAX] GUARDED_BY(lock);
 };
 
@@ -281,18 +293,32 @@ static bool mac_of(const struct htpasswd *h, const char *user, const char *passw
 	return true;
 }
 
+/* Its own place, else the one that has been good for the least time. */
 static struct known *slot_locked(struct htpasswd *h, const uint8_t mac[32]) REQUIRES(h->lock);
 static struct known *slot_locked(struct htpasswd *h, const uint8_t mac[32])
 {
-	return &h->known[(mac[0] | (unsigned)mac[1] << 8) % HTPASSWD_KNOWN_MAX];
+	unsigned set = (mac[0] | (unsigned)mac[1] << 8) % (HTPASSWD_KNOWN_MAX / KNOWN_SLOTS);
+	struct known *first = &h->known[(size_t)set * KNOWN_SLOTS], *oldest = first;
+
+	for (struct known *k = first; k < first + KNOWN_SLOTS; k++) {
+		if (hash_equal(k->mac, mac, sizeof(k->mac)))
+			return k;
+		if (k->until_ns < oldest->until_ns)
+			oldest = k;
+	}
+	return oldest;
 }
 
 static bool knows_locked(struct htpasswd *h, const uint8_t mac[32]) REQUIRES(h->lock);
 static bool knows_locked(struct htpasswd *h, const uint8_t mac[32])
 {
-	const struct known *k = slot_locked(h, mac);
+	struct known *k = slot_locked(h, mac);
+	int64_t now = clock_monotonic();
 
-	return clock_monotonic() < k->until_ns && hash_equal(k->mac, mac, sizeof(k->mac));
+	if (now >= k->until_ns || !hash_equal(k->mac, mac, sizeof(k->mac)))
+		return false;
+	k->until_ns = now + GOOD_FOR; /* who goes on working need not queue with strangers */
+	return true;
 }
 
 bool htpasswd_knows(struct htpasswd *h, const char *user, const char *password)
@@ -387,25 +413,90 @@ static int is_right(const struct table *t, const char *user, const char *whole,
 	return status;
 }
 
-/* Waits for a turn at the hash; STOW_OK with *ret_known where another was right meanwhile. */
-static int take_turn(struct htpasswd *h, const uint8_t mac[32], bool *ret_known, struct table **ret,
-                     struct stow_error *err)
+static int busy(unsigned n, struct stow_error *err)
 {
+	int status = error_set(err, STOW_EBUSY, WHERE, "%u logins wait for their hash already", n);
+
+	error_flag(err, STOW_ERROR_RETRYABLE);
+	return status;
+}
+
+/* The hash of that login that is under way; NULL: there is none. */
+static struct hashing *hashing_locked(struct htpasswd *h, const uint8_t mac[32]) REQUIRES(h->lock);
+static struct hashing *hashing_locked(struct htpasswd *h, const uint8_t mac[32])
+{
+	for (size_t i = 0; i < HTPASSWD_CHECKS_MAX; i++) {
+		struct hashing *one = &h->hashing[i];
+
+		if (one->used && !one->ended && hash_equal(one->mac, mac, sizeof(one->mac)))
+			return one;
+	}
+	return NULL;
+}
+
+/* A cluster's nodes begin with one login, all at once: one hash does for them. */
+static int join_locked(struct htpasswd *h, struct hashing *one, struct stow_error *err)
+	REQUIRES(h->lock);
+static int join_locked(struct htpasswd *h, struct hashing *one, struct stow_error *err)
+{
+	int status;
+
+	if (h->joined == h->joins)
+		return busy(h->joins, err);
+	h->joined++;
+	one->waiters++;
+	while (!one->ended)
+		cond_wait(&h->turn, &h->lock);
+	status = one->status;
+	h->joined--;
+	if (--one->waiters == 0)
+		one->used = false;
+	return status == STOW_OK ? STOW_OK
+	                         : error_set(err, status, WHERE, "as the same login just before");
+}
+
+/* What others may join; NULL where there is no place for it. */
+static struct hashing *begin_locked(struct htpasswd *h, const uint8_t mac[32]) REQUIRES(h->lock);
+static struct hashing *begin_locked(struct htpasswd *h, const uint8_t mac[32])
+{
+	for (size_t i = 0; i < HTPASSWD_CHECKS_MAX; i++) {
+		struct hashing *one = &h->hashing[i];
+
+		if (one->used)
+			continue;
+		*one = (struct hashing){ .used = true };
+		memcpy(one->mac, mac, sizeof(one->mac));
+		return one;
+	}
+	return NULL;
+}
+
+/* A verdict without a hash of one's own, or a turn at it: *ret is the table then, to be hashed with;
+ * *ret_one what others join. */
+static int take_turn(struct htpasswd *h, const uint8_t mac[32], struct table **ret,
+                     struct hashing **ret_one, struct stow_error *err)
+{
+	struct hashing *other = NULL;
+	bool known;
 	int status = STOW_OK;
 
 	mutex_lock(&h->lock);
-	*ret_known = knows_locked(h, mac);
-	if (!*ret_known && h->running == h->turns && h->waiting == h->places) {
-		status = error_set(err, STOW_EBUSY, WHERE, "%u logins wait for their hash already",
-		                   h->places);
-		error_flag(err, STOW_ERROR_RETRYABLE);
-	}
+	known = knows_locked(h, mac);
+	if (!known && !(other = hashing_locked(h, mac)) && h->running == h->turns &&
+	    h->waiting == h->places)
+		status = busy(h->places, err);
 	h->waiting++;
-	while (status == STOW_OK && !(*ret_known = knows_locked(h, mac)) && h->running == h->turns)
+	while (status == STOW_OK && !known && !other && h->running == h->turns) {
 		cond_wait(&h->turn, &h->lock);
+		known = knows_locked(h, mac);
+		other = known ? NULL : hashing_locked(h, mac);
+	}
 	h->waiting--;
-	if (status == STOW_OK && !*ret_known) {
+	if (other) {
+		status = join_locked(h, other, err);
+	} else if (status == STOW_OK && !known) {
 		h->running++;
+		*ret_one = begin_locked(h, mac);
 		*ret = h->table;
 		__atomic_add_fetch(&h->table->refs, 1, __ATOMIC_RELAXED);
 	}
@@ -413,21 +504,9 @@ static int take_turn(struct htpasswd *h, const uint8_t mac[32], bool *ret_known,
 	return status;
 }
 
-int htpasswd_check(struct htpasswd *h, const char *user, const char *password,
-                   struct stow_error *err)
+static void end_turn(struct htpasswd *h, struct hashing *one, const uint8_t mac[32],
+                     const struct table *table, int status)
 {
-	struct table *table = NULL;
-	bool known = false;
-	uint8_t mac[32];
-	int status;
-
-	refresh(h);
-	if (!mac_of(h, user, password, mac))
-		return error_set(err, STOW_EDENIED, WHERE, "the name is too long");
-	status = take_turn(h, mac, &known, &table, err);
-	if (status != STOW_OK || known)
-		return status;
-	status = is_right(table, user, password, err);
 	mutex_lock(&h->lock);
 	h->running--;
 	if (status == STOW_OK && table == h->table) {
@@ -436,9 +515,32 @@ int htpasswd_check(struct htpasswd *h, const char *user, const char *password,
 		memcpy(k->mac, mac, sizeof(k->mac));
 		k->until_ns = clock_monotonic() + GOOD_FOR;
 	}
+	if (one) {
+		one->ended = true;
+		one->status = status;
+		one->used = one->waiters > 0;
+	}
 	/* all, since those that wait may be known now */
 	cond_broadcast(&h->turn);
 	mutex_unlock(&h->lock);
+}
+
+int htpasswd_check(struct htpasswd *h, const char *user, const char *password,
+                   struct stow_error *err)
+{
+	struct table *table = NULL;
+	struct hashing *one = NULL;
+	uint8_t mac[32];
+	int status;
+
+	refresh(h);
+	if (!mac_of(h, user, password, mac))
+		return error_set(err, STOW_EDENIED, WHERE, "the name is too long");
+	status = take_turn(h, mac, &table, &one, err);
+	if (!table)
+		return status;
+	status = is_right(table, user, password, err);
+	end_turn(h, one, mac, table, status);
 	unref(table);
 	return status;
 }
@@ -463,6 +565,7 @@ int htpasswd_open(const char *path, size_t threads, const struct sink *sink, str
 	h->sink = sink;
 	h->turns = at_most(threads < 4 ? 1 : threads / 4, HTPASSWD_CHECKS_MAX);
 	h->places = at_most(threads / 4, WAITING_MAX);
+	h->joins = (unsigned)(threads / 2);
 	h->path = strdup(path);
 	if (!h->have_cond || !h->path)
 		status = error_nomem(err, WHERE);

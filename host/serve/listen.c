@@ -71,6 +71,17 @@ static int listen_on(const struct addrinfo *a)
 	return take_fd(&fd);
 }
 
+int listen_check(const char *text, struct stow_error *err)
+{
+	char host[256];
+	const char *port;
+
+	if (split(text, host, sizeof host, &port))
+		return STOW_OK;
+	return error_set(err, STOW_EINVAL, where,
+	                 "[http] listen = %s: expected host:port or [v6]:port", text);
+}
+
 int listen_open(const char *text, int *ret_fd, char *ret_address, struct stow_error *err)
 {
 	struct addrinfo hints = { .ai_family = AF_UNSPEC,
@@ -84,8 +95,7 @@ int listen_open(const char *text, int *ret_fd, char *ret_address, struct stow_er
 	int fd = -1, e, errnum = 0;
 
 	if (!split(text, host, sizeof host, &port))
-		return error_set(err, STOW_EINVAL, where,
-		                 "[http] listen = %s: expected host:port or [v6]:port", text);
+		return listen_check(text, err);
 	e = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);
 	if (e != 0)
 		return error_set(err, STOW_EINVAL, where, "[http] listen = %s: %s", text,

@@ -68,7 +68,7 @@ static int add_names(struct exchange *x, struct stow_names *names, int64_t n,
 		status = stow_names_next(names, &op, &name, err);
 		if (status != STOW_OK)
 			break;
-		if (r->kind == ROUTE_CATALOG && !auth_may_pull(x->service->auth, &x->who, name)) {
+		if (r->kind == ROUTE_CATALOG && !auth_may_list(x->service->auth, &x->who, name)) {
 			i--;
 			continue;
 		}

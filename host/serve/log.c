@@ -96,11 +96,15 @@ static int32_t level_of(const struct sink *s, const char *component)
 		return -1;
 	mutex_lock(&s->levels->lock);
 	level = s->levels->table.level;
+	/* its whole name is more than that of its room */
 	for (size_t i = 0; component && i < s->levels->table.n; i++) {
 		const char *name = s->levels->table.of[i].component;
 
-		if (strcmp(name, component) == 0 ||
-		    (strlen(name) == room && memcmp(name, component, room) == 0))
+		if (strcmp(name, component) == 0) {
+			level = s->levels->table.of[i].level;
+			break;
+		}
+		if (strlen(name) == room && memcmp(name, component, room) == 0)
 			level = s->levels->table.of[i].level;
 	}
 	mutex_unlock(&s->levels->lock);

@@ -25,9 +25,11 @@ bool redirection_wants(const struct redirection *r, const char *agent)
 	if (!p || !*p)
 		return true;
 	while (agent && *(p += strspn(p, ", \t\n"))) {
-		size_t len = strcspn(p, ",\n");
+		size_t len = strcspn(p, ",\n"), n = len;
 
-		if (strncmp(agent, p, len) == 0)
+		while (n > 0 && (p[n - 1] == ' ' || p[n - 1] == '\t'))
+			n--;
+		if (strncmp(agent, p, n) == 0)
 			return true;
 		p += len;
 	}

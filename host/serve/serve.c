@@ -17,6 +17,7 @@
 #include "host/serve/setup.h"
 #include "host/serve/actions.h"
 #include "host/serve/health.h"
+#include "host/serve/listen.h"
 #include "host/serve/redirection.h"
 #include "host/serve/server.h"
 
@@ -49,7 +50,8 @@ static void print_help(void)
 	fputs("usage: stowage serve [-c FILE]\n"
 	      "\n"
 	      "Serves the registry's HTTP API until SIGTERM or SIGINT, then finishes what is\n"
-	      "under way.  SIGHUP reads users, keys, rules of access and log levels anew.\n"
+	      "under way.  SIGHUP reads users, keys, certificates, rules of\n"
+	      "access and log levels anew.\n"
 	      "\n"
 	      "  -c, --config FILE  read this configuration file\n"
 	      "      --help         show this text\n"
@@ -125,6 +127,8 @@ static int check_numbers(const struct host *h, struct stow_error *err)
 		{ "requesttimeout", CLOCK_SECOND / 10, 86400 * CLOCK_SECOND },
 		{ "committimeout", CLOCK_SECOND / 10, 86400 * CLOCK_SECOND },
 		{ "draintime", 0, 86400 * CLOCK_SECOND },
+		{ "manifestmemory", STOW_MANIFEST_MAX, INT64_MAX },
+		{ "redirecttime", CLOCK_SECOND, 7 * 86400 * CLOCK_SECOND },
 	};
 
 	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
@@ -179,6 +183,10 @@ static int open_front(struct host *h, struct stow_error *err)
 
 	if (status == STOW_OK)
 		status = check_numbers(h, err);
+	if (status == STOW_OK)
+		status = listen_check(stow_config_string(h->config, "http", "listen"), err);
+	if (status == STOW_OK)
+		status = health_check(h->config, err);
 	if (status == STOW_OK)
 		status = open_origin(h, err);
 	if (status == STOW_OK)
@@ -291,29 +299,31 @@ static void every_second(struct host *h)
 	tls_tick(h->tls);
 }
 
+static bool reloaded(const struct host *h, int status, const struct stow_error *err)
+{
+	if (status != STOW_OK)
+		sink_event(&h->sink, STOW_LOG_ERROR, "serve", NULL,
+		           "not read anew, and stays as it was: %s", err->message);
+	return status == STOW_OK;
+}
+
 /* What may change while the host serves. What else has changed waits for the next start. */
 static void reload(struct host *h)
 {
 	struct stow_config *config = NULL;
-	struct stow_error err = { 0 }, cause = { 0 };
-	int status = setup_config(h->file, &config, &err);
-	int certificate = h->tls ? tls_reload(h->tls, &cause) : STOW_OK;
+	struct stow_error err = { 0 };
+	bool whole = reloaded(h, setup_config(h->file, &config, &err), &err);
 
-	if (status == STOW_OK)
-		status = sink_reload(&h->sink, config, &err);
-	if (status == STOW_OK)
-		status = auth_reload(h->auth, config, &err);
-	if (status != STOW_OK && certificate != STOW_OK)
-		sink_event(&h->sink, STOW_LOG_ERROR, "serve", NULL, "%s", cause.message);
-	if (status == STOW_OK && certificate != STOW_OK)
-		status = error_copy(&err, &cause);
-	if (status == STOW_OK)
+	if (config)
+		whole &= reloaded(h, sink_reload(&h->sink, config, &err), &err);
+	/* files that are known are read, whatever became of the configuration */
+	whole &= reloaded(h, auth_reload(h->auth, config, &err), &err);
+	if (h->tls)
+		whole &= reloaded(h, tls_reload(h->tls, &err), &err);
+	if (whole)
 		sink_event(
 			&h->sink, STOW_LOG_INFO, "serve", NULL,
 			"read anew: users, keys, certificates, rules of access, levels of the log");
-	else
-		sink_event(&h->sink, STOW_LOG_ERROR, "serve", NULL,
-		           "not all could be read anew, the rest stays as it was: %s", err.message);
 	stow_config_free(config);
 }
 
@@ -321,6 +331,7 @@ static void reload(struct host *h)
 static int wait_for_end(struct host *h, const sigset_t *signals)
 {
 	const struct timespec second = { 1, 0 };
+	int64_t swept = clock_monotonic();
 
 	for (;;) {
 		int number_of = sigtimedwait(signals, NULL, &second);
@@ -329,7 +340,11 @@ static int wait_for_end(struct host *h, const sigset_t *signals)
 			reload(h);
 		else if (number_of > 0)
 			return number_of;
+		/* a signal's second is not over yet */
+		if (clock_monotonic() - swept < CLOCK_SECOND * 9 / 10)
+			continue;
 		every_second(h);
+		swept = clock_monotonic();
 	}
 }
 

@@ -308,7 +308,9 @@ static enum MHD_Result open_exchange(struct transfer *t, const char *method)
 		text_copy(t->exchange->trace, sizeof(t->exchange->trace),
 		          request_id(&t->exchange->request));
 	s->options.route(t->exchange);
-	if (!room && t->exchange->action) {
+	/* whether it is alive can be told however much there is to do */
+	if (!room && t->exchange->action && t->exchange->request.route.kind != ROUTE_LIVE &&
+	    t->exchange->request.route.kind != ROUTE_READY) {
 		t->exchange->action = NULL;
 		reply_header(&t->exchange->reply, "Retry-After", "1");
 		reply_error(&t->exchange->reply, 503, "UNAVAILABLE", "too many requests at once",
@@ -384,7 +386,7 @@ static void log_request(const struct transfer *t, bool whole)
 
 	mutex_lock(&x->lock);
 	line.received = x->received;
-	line.user = x->authorized ? x->who.user : NULL;
+	line.user = x->authorized && x->who.user[0] ? x->who.user : x->request.client_name;
 	line.sent = t->own && body ? t->body_len : x->sent;
 	mutex_unlock(&x->lock);
 	target = request_loggable(&x->request);

@@ -303,6 +303,14 @@ def rules_change_by_a_signal():
     server.process.send_signal(signal.SIGHUP)
     wait_for(lambda: "[access] pull" in server.log())
     tap.equal(bob.request("GET", f"/v2/a/blobs/{DIGEST}").status, 404)
+    # what is wrong elsewhere keeps no right that was taken away, and no user
+    write("a : alice\n[log]\nlevel = loud")
+    server.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: bob.request("GET", f"/v2/a/blobs/{DIGEST}").status == 403)
+    write("a : alice\n[nonsense]")
+    passwords.write(users, {"alice": "one"})
+    server.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: bob.request("GET", f"/v2/a/blobs/{DIGEST}").status == 401)
 
 
 @tap.test
@@ -333,6 +341,31 @@ def the_log_knows_who_and_no_secret():
 
 
 # ---- many ----
+
+@tap.test
+def one_login_many_times():
+    """As the nodes of a cluster come: one hash does for all."""
+    server = serve(cost=12)
+    connections = [raw.Connection(server, timeout=60) for _ in range(50)]
+    for user, status in (("alice", 200), ("bob", 401)):
+        header = f"Authorization: {passwords.basic(user, USERS['alice'])}"
+        for c in connections:
+            c.head("GET", "/v2/", header)
+        tap.equal({c.reply().status for c in connections}, {status}, user)
+    for c in connections:
+        c.close()
+
+
+@tap.test
+def who_is_refused_is_named():
+    """However quickly it is told."""
+    server = serve({"push": "a : alice"})
+    bob = Client(server, "bob")
+    for _ in range(3):
+        tap.equal(bob.request("POST", "/v2/a/blobs/uploads/", b"").status, 403)
+    wait_for(lambda: server.log().count("status=403") == 3)
+    tap.equal(len(re.findall("user=bob method=POST .*status=403", server.log())), 3, server.log())
+
 
 @tap.test
 def passwords_are_compared_beside_all_else():

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 import urllib.parse
@@ -95,6 +96,18 @@ def looking_asks_the_store_nothing():
 
 
 @tap.test
+def alive_however_much_there_is_to_do():
+    server = serve(HTTP_MAXREQUESTS="1")
+    location = registry.Client(server).begin_upload("a").headers["Location"]
+    with raw.Connection(server) as slow:
+        slow.head("PATCH", raw.target(location), "Content-Length: 10")
+        slow.send(b"x")
+        wait_for(lambda: raw.ask(server, "GET", "/v2/").status == 503)
+        for path in ("/livez", "/readyz"):
+            tap.equal(raw.ask(server, "GET", path).status, 200, path)
+
+
+@tap.test
 def not_ready_while_it_ends():
     """Who has a connection still sees it; the request under way is finished."""
     server = serve()
@@ -150,7 +163,7 @@ def two_ids_are_none():
 @tap.test
 def levels_of_components():
     """A fault of the client's is debug; of one component it is shown, of others not."""
-    server = serve(LOG_LEVELS="tag:debug, http:error")
+    server = serve(LOG_LEVELS="tag.get:debug, tag:error, http:error")
     raw.ask(server, "GET", "/v2/a/manifests/none")
     raw.ask(server, "GET", f"/v2/a/blobs/{images.digest(SMALL)}")
     wait_for(lambda: server.log().count("status=404") == 2)
@@ -163,6 +176,10 @@ def levels_of_components():
            no_name=({"LOG_LEVELS": ":debug"}, "[log] levels"),
            no_level=({"LOG_LEVELS": "s3"}, "[log] levels"),
            format_=({"LOG_FORMAT": "xml"}, "[log] format = xml"),
+           listen=({"HTTP_LISTEN": "nonsense"}, "[http] listen = nonsense"),
+           memory=({"HTTP_MANIFESTMEMORY": "0"}, "[http] manifestmemory"),
+           redirects=({"HTTP_REDIRECTTIME": "8d"}, "[http] redirecttime"),
+           interval=({"HEALTH_INTERVAL": "1ms"}, "[health] interval"),
            threshold=({"HEALTH_THRESHOLD": "0"}, "[health] threshold = 0"),
            timeout=({"HEALTH_TIMEOUT": "1ms"}, "[health] timeout"))
 def mistakes_end_the_start(env, text):
@@ -172,6 +189,11 @@ def mistakes_end_the_start(env, text):
         tap.ok(text in str(e), e)
     else:
         tap.ok(False, "it started")
+    check = subprocess.run([os.path.join(stowage.BUILD, "stowage"), "config", "--check"], text=True,
+                           env=dict(os.environ, **{f"STOWAGE_{k}": v for k, v in env.items()}),
+                           capture_output=True, timeout=60)
+    tap.equal(check.returncode, 1, check.stderr)
+    tap.ok(text in check.stderr, check.stderr)
 
 
 # ---- SIGHUP ----
@@ -231,7 +253,7 @@ def read_only():
 def blobs_are_the_stores_to_send():
     fake = FakeS3().start()
     tap.defer(fake.stop)
-    server = on_fake(fake, HTTP_REDIRECT="yes", HTTP_REDIRECTAGENTS="docker, containerd/",
+    server = on_fake(fake, HTTP_REDIRECT="yes", HTTP_REDIRECTAGENTS="docker , containerd/",
                      HTTP_REDIRECTTIME="7m")
     c = registry.Client(server)
     digest, small = images.digest(BLOB), images.digest(SMALL)

@@ -453,16 +453,29 @@ def names_of_clients():
 
 
 @tap.test
+def names_need_an_authority():
+    server = serve(start=False)
+    server.env.update(STOWAGE_AUTH_CLIENTCERTIFICATE="yes")
+    try:
+        server.start()
+    except OSError as e:
+        tap.ok("[auth] clientcertificate = yes: needs [http] clientca" in str(e), e)
+    else:
+        server.kill()
+        tap.ok(False, "it started")
+
+
+@tap.test
 def names_are_users():
     """[auth] clientcertificate takes the name for the user's; rules hold for it."""
     server = serve(start=False, clientca=ca.file, clientcertificate="optional")
     server.env.update(STOWAGE_AUTH_CLIENTCERTIFICATE="yes", STOWAGE_ACCESS_PULL="a : robot")
     server.start()
     tap.defer(server.stop)
-    for subject, path, status in (("/CN=robot", "/v2/", 200), (None, "/v2/", 401),
+    for subject, path, status in (("/CN=robot", "/v2/", 200), (None, "/v2/", 403),
                                   ("/CN=robot", "/v2/a/manifests/x", 404),
                                   ("/CN=other", "/v2/a/manifests/x", 403),
-                                  (None, "/v2/a/manifests/x", 401)):
+                                  (None, "/v2/a/manifests/x", 403)):
         pair = ca.files(None, subject=subject) if subject else None
         with Connection(server, trusting(pair)) as c:
             c.head("GET", path)

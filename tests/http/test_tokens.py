@@ -158,6 +158,8 @@ def mounts_and_the_catalog():
     one = Client(server, issuer.token(grant("b", "pull", "push")))
     tap.equal(one.request("POST", target + "&from=a", b"").status, 202, "no leave to pull there")
     tap.equal(one.request("POST", target, b"").status, 202, "of any repository")
+    listing = Client(server, issuer.token(grant("b", "pull", "push") + tokens.catalog()))
+    tap.equal(listing.request("POST", target + "&from=a", b"").status, 202, "may list, not pull")
     both = Client(server, issuer.token(grant("a", "pull") + grant("b", "pull", "push")))
     tap.equal(both.request("POST", target + "&from=a", b"").status, 201)
     manifest = images.dump({"schemaVersion": 2, "mediaType": images.MANIFEST, "layers": [],
@@ -179,6 +181,9 @@ def rules_narrow_tokens():
     path = f"/v2/a/blobs/{DIGEST}"
     tap.equal((alice.request("GET", path).status, bob.request("GET", path).status), (404, 401))
     tap.equal(Client(server).request("GET", f"/v2/public/x/blobs/{DIGEST}").status, 404)
+    none = Client(server, issuer.token([], sub="bob"))
+    tap.equal(none.request("GET", f"/v2/public/x/blobs/{DIGEST}").status, 404, "what all may")
+    tap.equal(none.request("POST", "/v2/public/x/blobs/uploads/", b"").status, 401)
 
 
 @tap.test

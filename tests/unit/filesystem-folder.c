@@ -145,7 +145,7 @@ static size_t unfinished(const struct setup *s)
 	size_t n;
 
 	assert_true(fd >= 0);
-	assert_int_equal(slice_fill(&slice, fd, "", "", NULL, NULL), 0);
+	assert_int_equal(slice_fill(&slice, fd, "", "", false, NULL, NULL), 0);
 	close(fd);
 	n = slice.len;
 	slice_done(&slice);
@@ -374,6 +374,41 @@ static void big_folders_come_in_slices(void **state)
 	s->d->list_close(list);
 }
 
+/* Folders, too, once each; and a key that names one begins in it. */
+static void big_folders_of_folders(void **state)
+{
+	enum { FOLDERS = SLICE_MAX + 17 };
+	struct setup *s = *state;
+	struct stow_entry entry;
+	char name[48], want[32];
+	void *list = NULL;
+
+	assert_int_equal(mkdir(path_of(s, "big"), 0777), 0);
+	for (int i = 0; i < FOLDERS; i++) {
+		snprintf(name, sizeof(name), "big/%05d", i);
+		assert_int_equal(mkdir(path_of(s, name), 0777), 0);
+		snprintf(name, sizeof(name), "big/%05d/x", i);
+		make_file(path_of(s, name), "");
+	}
+	for (int flat = 0; flat < 2; flat++) {
+		assert_int_equal(s->d->list_open(s->self, NULL, "big/", NULL,
+		                                 flat ? 0 : STOW_LIST_FOLDERS, &list, &s->err),
+		                 STOW_OK);
+		for (int i = 0; i < FOLDERS; i++) {
+			assert_int_equal(s->d->list_next(list, NULL, &entry, &s->err), STOW_OK);
+			snprintf(want, sizeof(want), flat ? "big/%05d/x" : "big/%05d/", i);
+			assert_string_equal(entry.key, want);
+		}
+		assert_int_equal(s->d->list_next(list, NULL, &entry, &s->err), STOW_ENOTFOUND);
+		s->d->list_close(list);
+	}
+	assert_int_equal(s->d->list_open(s->self, NULL, "big/", "big/04100/", 0, &list, &s->err),
+	                 STOW_OK);
+	assert_int_equal(s->d->list_next(list, NULL, &entry, &s->err), STOW_OK);
+	assert_string_equal(entry.key, "big/04100/x");
+	s->d->list_close(list);
+}
+
 /* ---- modes, copies ---- */
 
 static mode_t mode_of(const char *path)
@@ -595,23 +630,15 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(symbolic_links_are_not_followed),
-		TEST(pipes_are_no_objects),
-		TEST(objects_and_folders_do_not_mix),
-		TEST(own_folder_is_hidden),
-		TEST(impossible_prefixes_are_empty),
-		TEST(empty_folders_go_and_are_not_shown),
-		TEST(a_failing_put_leaves_no_folders),
-		TEST(folders_go_and_come_under_puts),
-		TEST(a_missing_root_is_a_fault),
-		TEST(big_folders_come_in_slices),
-		TEST(modes_are_by_umask),
-		TEST(a_copy_onto_itself_and_its_twin),
-		TEST(times_are_stamped_by_the_hosts_clock),
-		TEST(leftovers_are_swept_by_age),
-		TEST(a_writer_at_work_is_left_alone),
-		TEST(what_crashed_can_be_gone_on_with),
-		TEST(no_room_leaves_nothing),
+		TEST(symbolic_links_are_not_followed),  TEST(pipes_are_no_objects),
+		TEST(objects_and_folders_do_not_mix),   TEST(own_folder_is_hidden),
+		TEST(impossible_prefixes_are_empty),    TEST(empty_folders_go_and_are_not_shown),
+		TEST(a_failing_put_leaves_no_folders),  TEST(folders_go_and_come_under_puts),
+		TEST(a_missing_root_is_a_fault),        TEST(big_folders_come_in_slices),
+		TEST(big_folders_of_folders),           TEST(modes_are_by_umask),
+		TEST(a_copy_onto_itself_and_its_twin),  TEST(times_are_stamped_by_the_hosts_clock),
+		TEST(leftovers_are_swept_by_age),       TEST(a_writer_at_work_is_left_alone),
+		TEST(what_crashed_can_be_gone_on_with), TEST(no_room_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
