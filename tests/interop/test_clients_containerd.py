@@ -9,28 +9,10 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 
 import clients
-import images
 import registry
 import stowage
 import tap
-
-
-@functools.lru_cache(None)
-def minio():
-    return stowage.Minio().start()
-
-
-@functools.lru_cache(None)
-def server(driver):
-    return stowage.Server(driver, minio=minio() if driver == "s3" else None,
-                          env={"STOWAGE_DELETE_ENABLED": "yes"}).start()
-
-
-@functools.lru_cache(None)
-def image(kind):
-    make = images.layout if kind == "single" else images.multi
-    return make(os.path.join(stowage.temporary("image"), "layout"))
-
+from clients import image, minio, server
 
 
 @functools.lru_cache(None)

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """regctl copies images and artifacts with their referrers, lists and deletes."""
 
-import functools
 import json
 import os
 import sys
@@ -14,24 +13,7 @@ import images
 import registry
 import stowage
 import tap
-
-
-@functools.lru_cache(None)
-def minio():
-    return stowage.Minio().start()
-
-
-@functools.lru_cache(None)
-def server(driver):
-    return stowage.Server(driver, minio=minio() if driver == "s3" else None,
-                          env={"STOWAGE_DELETE_ENABLED": "yes"}).start()
-
-
-@functools.lru_cache(None)
-def image(kind):
-    make = images.layout if kind == "single" else images.multi
-    return make(os.path.join(stowage.temporary("image"), "layout"))
-
+from clients import image, server
 
 
 def pushed(srv, kind, name):

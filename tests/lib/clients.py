@@ -19,6 +19,26 @@ import stowage
 import tap
 
 
+# ---- what they talk to: one of each kind for a test program ----
+
+@functools.lru_cache(None)
+def minio():
+    return stowage.Minio().start()
+
+
+@functools.lru_cache(None)
+def server(driver):
+    return stowage.Server(driver, minio=minio() if driver == "s3" else None,
+                          env={"STOWAGE_DELETE_ENABLED": "yes"}).start()
+
+
+@functools.lru_cache(None)
+def image(kind):
+    """single or multi."""
+    make = images.layout if kind == "single" else images.multi
+    return make(os.path.join(stowage.temporary("image"), "layout"))
+
+
 @functools.lru_cache(None)
 def home():
     """What the clients keep must not outlive the test."""
