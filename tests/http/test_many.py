@@ -85,7 +85,7 @@ class Crowd:
 
 def polite(server, number, until, errors, counts):
     """Pushes and pulls until then, each with limits of its own."""
-    client = registry.Client(server, timeout=30)
+    client = registry.Client(server, timeout=120)
     chance = random.Random(number)
     try:
         while time.monotonic() < until:
