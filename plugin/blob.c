@@ -101,38 +101,44 @@ static int look(struct stow_registry *registry, const struct stow_op *op, const 
 	return STOW_OK;
 }
 
-int stow_blob_stat(struct stow_registry *registry, const struct stow_op *op, const char *name,
-                   const char *text, struct stow_descriptor *ret, struct stow_error *err)
+/* Where it lies and its size, as was seen a while ago or as the store says. */
+static int locate(struct stow_registry *registry, const struct stow_op *op, const char *where,
+                  const char *name, const char *text, struct digest *ret_digest,
+                  struct cache_entry *ret, struct stow_error *err)
 {
-	static const char where[] = "blob.stat";
 	struct cache_entry entry = { .size = 0 };
-	struct digest digest;
-	int status = name_require_with_digest(name, text, &digest, where, err);
+	int status = name_require_with_digest(name, text, ret_digest, where, err);
 
 	if (status != STOW_OK)
 		return status;
-	if (!cache_get(registry->cache, CACHE_BLOB, name, &digest, &entry))
-		status = look(registry, op, where, name, &digest, &entry, err);
+	if (!cache_get(registry->cache, CACHE_BLOB, name, ret_digest, &entry))
+		status = look(registry, op, where, name, ret_digest, &entry, err);
+	cache_bytes_unref(entry.bytes);
+	entry.bytes = NULL;
+	*ret = entry;
+	return status;
+}
+
+int stow_blob_stat(struct stow_registry *registry, const struct stow_op *op, const char *name,
+                   const char *text, struct stow_descriptor *ret, struct stow_error *err)
+{
+	struct cache_entry entry;
+	struct digest digest;
+	int status = locate(registry, op, "blob.stat", name, text, &digest, &entry, err);
+
 	if (status == STOW_OK)
 		blob_describe(ret, &digest, entry.size);
-	cache_bytes_unref(entry.bytes);
 	return status;
 }
 
 int stow_blob_url(struct stow_registry *registry, const struct stow_op *op, const char *name,
                   const char *text, int64_t seconds, char *ret, size_t cap, struct stow_error *err)
 {
-	static const char where[] = "blob.url";
-	struct cache_entry entry = { .size = 0 };
+	struct cache_entry entry;
 	struct layout_key key;
 	struct digest digest;
-	int status = name_require_with_digest(name, text, &digest, where, err);
+	int status = locate(registry, op, "blob.url", name, text, &digest, &entry, err);
 
-	if (status != STOW_OK)
-		return status;
-	if (!cache_get(registry->cache, CACHE_BLOB, name, &digest, &entry))
-		status = look(registry, op, where, name, &digest, &entry, err);
-	cache_bytes_unref(entry.bytes);
 	if (status != STOW_OK)
 		return status;
 	layout_data(&key, &entry.target);

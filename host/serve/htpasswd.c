@@ -565,7 +565,8 @@ int htpasswd_open(const char *path, size_t threads, const struct sink *sink, str
 	h->sink = sink;
 	h->turns = at_most(threads < 4 ? 1 : threads / 4, HTPASSWD_CHECKS_MAX);
 	h->places = at_most(threads / 4, WAITING_MAX);
-	h->joins = (unsigned)(threads / 2);
+	/* a quarter of the threads is left for others in any case */
+	h->joins = (unsigned)(threads - threads / 4) - h->turns - h->places;
 	h->path = strdup(path);
 	if (!h->have_cond || !h->path)
 		status = error_nomem(err, WHERE);

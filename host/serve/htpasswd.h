@@ -3,8 +3,8 @@
  * Users and their bcrypt hashes, from a file as htpasswd -B makes it.
  *
  * It promises: what is refused takes the time of the file's highest cost, the name known or not; a
- * password that was right is right for a minute without being hashed anew, and no longer than the
- * file stays as it is; the file is read anew when it has changed, and where that fails the users are
+ * password that was right is right without being hashed anew for a minute after each use, and no
+ * longer than the file stays as it is; one that comes while it is being hashed takes that verdict; the file is read anew when it has changed, and where that fails the users are
  * those from before.  No password is kept, and what is remembered of one is keyed by a secret of this
  * process.  Any thread.  It must not know requests.
  *
@@ -31,8 +31,9 @@
 
 struct htpasswd;
 
-/* Of threads threads, those that call htpasswd_check, logins hold no more than half at once (a quarter
- * hashes, a quarter waits), so that they cannot keep others from being served. STOW_EINVAL and STOW_EIO
+/* Of threads threads (four or more), those that call htpasswd_check, logins hold no more than three
+ * quarters at once, so that they cannot keep others from being served: a quarter hashes, a quarter waits
+ * for that, and the rest waits for the verdict of the same login, no longer than one hash. STOW_EINVAL and STOW_EIO
  * name the file, and the line. The sink stays as long as what is opened. */
 int htpasswd_open(const char *path, size_t threads, const struct sink *, struct htpasswd **ret,
                   struct stow_error *);

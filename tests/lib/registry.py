@@ -3,6 +3,8 @@
 
 import http.client
 import json
+import os
+import threading
 import urllib.parse
 
 import images
@@ -102,3 +104,26 @@ class Client:
         for part in [value[k] for k in ("config",) if k in value] + value.get("layers", []):
             found[part["digest"]] = self.blob(name, part["digest"]).body
         return found
+
+
+def side_by_side(client, server, count):
+    """So many clients push a blob each and pull it again, at once; what went wrong.  client makes one
+    of the server."""
+    wrong = []
+
+    def work(i):
+        data = os.urandom(200_000 + i * 1000)
+        try:
+            one = client(server)
+            one.push_blob(f"many/x{i % 3}", data)
+            if one.blob(f"many/x{i % 3}", images.digest(data)).body != data:
+                wrong.append(i)
+        except Exception as e:  # whatever it is, it is the test's
+            wrong.append(e)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(count)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return wrong
