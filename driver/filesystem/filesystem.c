@@ -97,6 +97,14 @@ int fs_error(const struct fs *fs, const char *key, int errnum, const char *where
 	return error_errno(err, errnum, where, "filesystem: %s/%s", fs->root, key);
 }
 
+int fs_goes_away(const struct fs *fs, const char *key, const char *where, struct stow_error *err)
+{
+	error_set(err, STOW_EBUSY, where, "filesystem: %s/%s: its folder goes away again and again",
+	          fs->root, key);
+	error_flag(err, STOW_ERROR_RETRYABLE);
+	return STOW_EBUSY;
+}
+
 static int64_t mtime_ns(const struct stat *st)
 {
 	return (int64_t)st->st_mtim.tv_sec * CLOCK_SECOND + st->st_mtim.tv_nsec;

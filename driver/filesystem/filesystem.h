@@ -16,6 +16,7 @@
 
 #include <stowage/driver.h>
 
+#include <errno.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -40,7 +41,18 @@ struct fs {
 	struct maker *making_first GUARDED_BY(making_lock);
 	struct maker *making_last GUARDED_BY(making_lock);
 	uint64_t making_ticket GUARDED_BY(making_lock);
+	unsigned making_holds GUARDED_BY(making_lock); /* walks that no folder goes away under */
 };
+
+/*
+ * What the system says to who makes something in a folder that was removed while it was open:
+ * ENOENT, and ESTALE where the file system stands upon another one (NFS, overlayfs). A reader is
+ * not told so of ESTALE: it may be a server's trouble, and nothing is missing then.
+ */
+static inline bool fs_is_gone(int errnum)
+{
+	return errnum == ENOENT || errnum == ESTALE;
+}
 
 /* Every call's beginning: a forked child, a passed deadline, a set cancel word; counts requests. */
 int fs_enter(struct fs *, const struct stow_op *, uint64_t requests, const char *where,
@@ -53,6 +65,8 @@ struct mutex *fs_stripe(struct fs *, const char *key);
 /* A failing system call on a key: errno as a status and a line with the file's path. */
 int fs_error(const struct fs *, const char *key, int errnum, const char *where,
              struct stow_error *);
+/* STOW_EBUSY, and to be tried again: folders went away under a put, each time it tried. */
+int fs_goes_away(const struct fs *, const char *key, const char *where, struct stow_error *);
 
 /* What a stat says of a file: size, time and an ETag of inode, size and time. */
 void fs_fill_stat(const struct stat *, struct stow_stat *ret);

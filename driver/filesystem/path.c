@@ -16,6 +16,7 @@
 
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define MAKE_ATTEMPTS 100 /* walks anew when a folder is pruned under the walk */
+#define MAKE_PATIENCE 10  /* so often before pruning has to wait */
 
 int path_open_root(const struct fs *fs, const char *where, int *ret_fd, struct stow_error *err)
 {
@@ -101,6 +102,27 @@ static void making_end(struct fs *fs, struct folder *folder)
 	folder->is_maker = false;
 }
 
+void folder_hold(struct fs *fs, struct folder *folder)
+{
+	if (folder->holds)
+		return;
+	mutex_lock(&fs->making_lock);
+	fs->making_holds++;
+	mutex_unlock(&fs->making_lock);
+	folder->holds = true;
+}
+
+static void folder_let_go(struct fs *fs, struct folder *folder)
+{
+	if (!folder->holds)
+		return;
+	mutex_lock(&fs->making_lock);
+	fs->making_holds--;
+	cond_broadcast(&fs->making_done);
+	mutex_unlock(&fs->making_lock);
+	folder->holds = false;
+}
+
 /* Waits for the makers that may have made what this walk found. */
 static int making_wait(struct fs *fs, const struct folder *folder, const struct stow_op *op,
                        const char *where, struct stow_error *err)
@@ -138,6 +160,15 @@ static int component_error(const struct fs *fs, int dir, const char *name, const
 	return error_set(err, STOW_ENOTFOUND, where, "filesystem: %s: no such object", key);
 }
 
+/* A folder cannot be made: where the one above went away, that says so, and to come again. */
+static int walk_error(const struct fs *fs, const char *key, int errnum, const char *where,
+                      struct stow_error *err)
+{
+	if (!fs_is_gone(errnum))
+		return fs_error(fs, key, errnum, where, err);
+	return fs_goes_away(fs, key, where, err);
+}
+
 /* One walk. *ret_again where a folder went away under it. */
 static int walk(struct fs *fs, const char *key, bool make, const char *where, struct folder *folder,
                 bool *ret_again, struct stow_error *err)
@@ -160,16 +191,18 @@ static int walk(struct fs *fs, const char *key, bool make, const char *where, st
 		memcpy(name, rest, len);
 		name[len] = '\0';
 		next = openat(dir, name, FOLDER_FLAGS);
-		if (next < 0 && errno == ENOENT && make) {
+		if (next < 0 && fs_is_gone(errno) && make) {
 			making_begin(fs, folder);
 			if (mkdirat(dir, name, 0777) != 0 && errno != EEXIST) {
-				*ret_again = errno == ENOENT;
-				return fs_error(fs, key, errno, where, err);
+				*ret_again = fs_is_gone(errno);
+				return walk_error(fs, key, errno, where, err);
 			}
 			if (folder->made_from > folder->depth)
 				folder->made_from = folder->depth;
 			next = openat(dir, name, FOLDER_FLAGS);
-			*ret_again = next < 0 && errno == ENOENT;
+			*ret_again = next < 0 && fs_is_gone(errno);
+			if (*ret_again)
+				return walk_error(fs, key, errno, where, err);
 		}
 		if (next < 0)
 			return component_error(fs, dir, name, key, errno, make, where, err);
@@ -194,6 +227,8 @@ int folder_open(struct fs *fs, const char *key, bool make, const char *where, st
 	folder->fd = -1;
 	for (int i = 0; i < MAKE_ATTEMPTS && again; i++) {
 		again = false;
+		if (i == MAKE_PATIENCE)
+			folder_hold(fs, folder);
 		r = walk(fs, key, make, where, folder, &again, err);
 	}
 	if (r != STOW_OK)
@@ -210,6 +245,7 @@ int folder_sync(struct fs *fs, struct folder *folder, const struct stow_op *op, 
 	cleanup_fd int up = -1;
 	int fd = folder->fd;
 
+	folder_let_go(fs, folder);
 	if (!fs->sync)
 		return STOW_OK;
 	if (fsync(fd) != 0)
@@ -218,7 +254,7 @@ int folder_sync(struct fs *fs, struct folder *folder, const struct stow_op *op, 
 		int next = openat(fd, "..", FOLDER_FLAGS);
 
 		/* pruned meanwhile: then the object is gone by a later removal */
-		if (next < 0 && errno == ENOENT)
+		if (next < 0 && fs_is_gone(errno))
 			break;
 		if (next < 0)
 			return fs_error(fs, key, errno, where, err);
@@ -236,6 +272,7 @@ int folder_sync(struct fs *fs, struct folder *folder, const struct stow_op *op, 
 void folder_done(struct fs *fs, struct folder *folder)
 {
 	making_end(fs, folder);
+	folder_let_go(fs, folder);
 	if (folder->fd >= 0)
 		close(folder->fd);
 	folder->fd = -1;
@@ -260,11 +297,15 @@ void path_prune(struct fs *fs, const char *key)
 			folder_done(fs, &folder);
 			return;
 		}
+		mutex_lock(&fs->making_lock);
+		while (fs->making_holds > 0)
+			cond_wait(&fs->making_done, &fs->making_lock);
 		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): set where it opens */
 		r = unlinkat(folder.fd, folder.leaf, AT_REMOVEDIR);
 		errnum = errno;
+		mutex_unlock(&fs->making_lock);
 		folder_done(fs, &folder);
-		if (r != 0 && errnum != ENOENT)
+		if (r != 0 && !fs_is_gone(errnum))
 			return;
 	}
 }

@@ -23,6 +23,7 @@ struct folder { /* begins as FOLDER_INIT */
 	size_t made_from; /* from the component of that number on, they are new */
 	uint64_t ticket;  /* makers up to it may have made what this walk found */
 	bool is_maker;
+	bool holds; /* see folder_hold */
 	struct maker maker;
 };
 #define FOLDER_INIT                                                                                \
@@ -43,6 +44,11 @@ int path_make_root(const struct fs *, const char *where, struct stow_error *);
  */
 int folder_open(struct fs *, const char *key, bool make, const char *where, struct folder *,
                 struct stow_error *);
+/*
+ * Nobody in this process takes folders away from now until folder_sync or folder_done: for a walk
+ * under which they went away again and again. Short work only.
+ */
+void folder_hold(struct fs *, struct folder *);
 /* Makes the folder's entries durable, and the folders that this walk or another one under way
  * made above it. */
 int folder_sync(struct fs *, struct folder *, const struct stow_op *, const char *key,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define PUBLISH_ATTEMPTS 100 /* begins anew when the folder is pruned under the rename */
+#define PUBLISH_PATIENCE 10  /* so often before pruning has to wait */
 
 /* Create-only where the file system has no RENAME_NOREPLACE. 0 or errno. */
 static int link_new(const struct temp *temp, const struct folder *folder)
@@ -47,14 +48,10 @@ static int rename_error(const struct fs *fs, const struct temp *temp, const stru
 {
 	struct stat st;
 
-	if (errnum == ENOENT) {
+	if (fs_is_gone(errnum)) {
 		if (fstatat(temp->dir, temp->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 			*ret_again = true;
-			error_set(err, STOW_EBUSY, where,
-			          "filesystem: %s/%s: its folder goes away again and again",
-			          fs->root, key);
-			error_flag(err, STOW_ERROR_RETRYABLE);
-			return STOW_EBUSY;
+			return fs_goes_away(fs, key, where, err);
 		}
 		return error_set(err, STOW_EIO, where,
 		                 "filesystem: %s/%s: the temporary file %s/%s is gone", fs->root,
@@ -125,6 +122,8 @@ int temp_publish(struct fs *fs, struct temp *temp, const struct stow_op *op, con
 
 	for (int i = 0; i < PUBLISH_ATTEMPTS && again; i++) {
 		again = false;
+		if (i == PUBLISH_PATIENCE)
+			folder_hold(fs, &folder);
 		r = folder_open(fs, key, make, where, &folder, err);
 		if (r == STOW_OK)
 			r = place(fs, temp, &folder, key, put, where, &again, &st, err);

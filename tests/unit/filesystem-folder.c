@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "common/error.h"
 #include "common/thread.h"
 #include "driver/filesystem/filesystem.h"
 #include "driver/filesystem/slice.h"
@@ -292,6 +293,7 @@ struct racer {
 	struct setup *s;
 	unsigned me;
 	int failed;
+	struct stow_error err; /* of the last that failed */
 };
 
 /* Fills and empties the same folders as the others, so that they go away under each other. */
@@ -299,14 +301,16 @@ static void *fill_and_empty(void *arg)
 {
 	struct racer *racer = arg;
 	struct setup *s = racer->s;
-	struct stow_error err;
+	struct stow_error err = { 0 };
 	char key[64];
 
 	snprintf(key, sizeof(key), "r/a/c/e/%u", racer->me);
 	for (int i = 0; i < 3000; i++) {
 		if (s->d->put(s->self, NULL, key, "x", 1, NULL, NULL, &err) != STOW_OK ||
-		    s->d->remove(s->self, NULL, key, NULL, &err) != STOW_OK)
+		    s->d->remove(s->self, NULL, key, NULL, &err) != STOW_OK) {
 			racer->failed++;
+			error_copy(&racer->err, &err);
+		}
 	}
 	return NULL;
 }
@@ -323,8 +327,11 @@ static void folders_go_and_come_under_puts(void **state)
 	}
 	for (unsigned i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
-	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(racers[i].failed, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		if (racers[i].failed != 0)
+			fail_msg("%d failed, the last: %s", racers[i].failed,
+			         racers[i].err.message);
+	}
 	assert_false(exists(path_of(s, "r")));
 	assert_int_equal(unfinished(s), 0);
 }
