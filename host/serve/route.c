@@ -72,6 +72,7 @@ static void parse_query(struct route *r, char *query)
 			*value++ = '\0';
 		else
 			value = query + strlen(query);
+		decode_value(query);
 		if (strcmp(query, "tag") == 0)
 			add_tag(r, value);
 		for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -100,43 +101,12 @@ static char *cut_right(char *path, int n)
 	return end;
 }
 
-/* A name's segments, decoded in place; an escape must not make a slash. */
-static bool decode_name(char *name)
-{
-	char *out = name;
-
-	for (;;) {
-		char *slash = strchr(name, '/');
-		size_t len;
-
-		if (slash)
-			*slash = '\0';
-		if (!text_percent_decode(name) || strchr(name, '/'))
-			return false;
-		len = strlen(name);
-		memmove(out, name, len);
-		out += len;
-		if (!slash)
-			break;
-		*out++ = '/';
-		name = slash + 1;
-	}
-	*out = '\0';
-	return true;
-}
-
 /* Takes the tail (which begins behind a slash) off path: what is left is the name. */
 static int split(struct route *r, char *path, char *tail, char *reference, int kind)
 {
 	tail[-1] = '\0';
-	if (!decode_name(path))
-		return ROUTE_BROKEN;
 	r->name = path;
-	if (reference) {
-		if (!text_percent_decode(reference))
-			return ROUTE_BROKEN;
-		r->reference = reference;
-	}
+	r->reference = reference;
 	return kind;
 }
 
@@ -167,14 +137,11 @@ static int match(struct route *r, char *path)
 	return ROUTE_UNKNOWN;
 }
 
-/* An unknown path with broken escapes is still answered as broken. */
-static bool escapes_hold(const char *path)
+/* Of the whole path at once; a slash must be written as one, since what makes one of an escape and
+ * what does not see two paths. */
+static bool decode_path(char *path)
 {
-	char *copy = strdup(path);
-	bool hold = copy && text_percent_decode(copy);
-
-	free(copy);
-	return hold;
+	return !strcasestr(path, "%2f") && text_percent_decode(path);
 }
 
 /* What probes ask for: at the root, whatever the prefix. */
@@ -210,6 +177,27 @@ bool route_parse(struct route *ret, const char *target)
 	return route_parse_below(ret, target, "");
 }
 
+static int find(struct route *r, char *path, const char *prefix)
+{
+	int kind = find_probe(path);
+
+	if (kind != ROUTE_UNKNOWN)
+		return kind;
+	path = strip(path, prefix);
+	if (!path)
+		return ROUTE_UNKNOWN;
+	if (strcmp(path, "/") == 0)
+		return ROUTE_ROOT;
+	if (strcmp(path, "/v2") == 0) {
+		r->v2 = true;
+		return ROUTE_BASE;
+	}
+	if (!text_starts(path, "/v2/"))
+		return ROUTE_UNKNOWN;
+	r->v2 = true;
+	return match(r, path + strlen("/v2/"));
+}
+
 bool route_parse_below(struct route *ret, const char *target, const char *prefix)
 {
 	char *path, *query;
@@ -224,22 +212,14 @@ bool route_parse_below(struct route *ret, const char *target, const char *prefix
 		*query++ = '\0';
 		parse_query(ret, query);
 	}
-	ret->kind = find_probe(path);
-	path = ret->kind == ROUTE_UNKNOWN ? strip(path, prefix) : NULL;
-	if (!path)
+	if (decode_path(path)) {
+		ret->kind = find(ret, path, prefix);
 		return true;
-	if (!escapes_hold(path)) {
-		ret->v2 = text_starts(path, "/v2/");
-		ret->kind = ROUTE_BROKEN;
-	} else if (strcmp(path, "/") == 0) {
-		ret->kind = ROUTE_ROOT;
-	} else if (strcmp(path, "/v2") == 0) {
-		ret->v2 = true;
-		ret->kind = ROUTE_BASE;
-	} else if (text_starts(path, "/v2/")) {
-		ret->v2 = true;
-		ret->kind = match(ret, path + 4);
 	}
+	/* as far as it is decoded it still tells whether it is one of ours */
+	path = strip(path, prefix);
+	ret->v2 = path && text_starts(path, "/v2/");
+	ret->kind = path ? ROUTE_BROKEN : ROUTE_UNKNOWN;
 	return true;
 }
 

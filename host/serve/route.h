@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the raw request target to a route: percent-decoded once, segment by segment, and matched
- * from the right, since repository names contain slashes.  It promises that a slash or a NUL made
- * by an escape never becomes part of a name's structure; it checks no grammar and knows no store.
+ * From the raw request target to a route: the path percent-decoded once, as a whole, then matched
+ * from the right, since repository names contain slashes.  So %6danifests is manifests: an escaped
+ * character that needs none is that character (RFC 3986, 6.2.2).  It promises that an escape never
+ * makes a slash or a NUL: a path with %2F (which CNCF Distribution takes for a slash) or %00 is
+ * broken.  Nothing else is changed: "//", "." and ".." stay, which no name has.  It checks no grammar
+ * and knows no store.
  */
 #ifndef SERVE_ROUTE_H
 #define SERVE_ROUTE_H
@@ -12,7 +15,7 @@
 
 enum route_kind {
 	ROUTE_UNKNOWN = 0,
-	ROUTE_BROKEN,    /* a broken escape, %00, or an escaped slash in a name */
+	ROUTE_BROKEN,    /* a broken escape, %00, or an escaped slash */
 	ROUTE_ROOT,      /* / */
 	ROUTE_LIVE,      /* /livez */
 	ROUTE_READY,     /* /readyz */
@@ -33,7 +36,7 @@ struct route {
 	bool v2;               /* below /v2 */
 	char *name;            /* decoded, unchecked; NULL where the route has none */
 	const char *reference; /* tag, digest or uuid, decoded, unchecked; NULL likewise */
-	/* query parameters, decoded; the first of a name counts; NULL if absent; a value whose
+	/* query parameters, names and values decoded; the first of a name counts; NULL if absent; a value whose
 	 * escapes are broken stays as it came, which no grammar takes */
 	const char *digest, *algorithm, *mount, *from, *state, *last, *n, *artifact_type;
 	const char *tags[ROUTE_TAGS_MAX]; /* each value of `tag`, in their order */
@@ -44,9 +47,9 @@ struct route {
 /* target as it stands in the request line. false where memory ran out. */
 bool route_parse(struct route *ret, const char *target);
 /*
- * Likewise, where all routes lie below a path prefix, "/registry"; "" is none.  A path that does
- * not begin with it, byte for byte, is unknown, all but "/", "/livez" and "/readyz", which probes
- * ask for and which are there only.
+ * Likewise, where all routes lie below a path prefix, "/registry"; "" is none.  A path that, once
+ * decoded, does not begin with it is unknown, all but "/", "/livez" and "/readyz", which probes ask
+ * for and which are there only.
  */
 bool route_parse_below(struct route *ret, const char *target, const char *prefix);
 void route_done(struct route *);

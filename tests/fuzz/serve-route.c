@@ -87,6 +87,45 @@ static void add_escaped(struct buf *to, const char *text)
 		buf_addf(to, "%%%02x", (unsigned)(unsigned char)*text);
 }
 
+static bool equal(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* A path in which all that stands for itself is escaped is the same path. */
+static void check_same(const char *target)
+{
+	const size_t path = strcspn(target, "?");
+	struct buf cleanup_buf escaped = { 0 };
+	struct route a, b;
+
+	/* another form */
+	if (*target != '/')
+		return;
+	buf_init(&escaped, (size_t)1 << 20);
+	for (size_t i = 0; i < path; i++) {
+		if (target[i] == '%') {
+			/* as it stands, whole or broken */
+			size_t n = strnlen(target + i, path - i < 3 ? path - i : 3);
+
+			buf_add(&escaped, target + i, n);
+			i += n - 1;
+		} else if (target[i] == '/') {
+			buf_addc(&escaped, '/');
+		} else {
+			buf_addf(&escaped, "%%%02X", (unsigned)(unsigned char)target[i]);
+		}
+	}
+	buf_adds(&escaped, target + path);
+	if (buf_status(&escaped) != STOW_OK)
+		return;
+	REQUIRE(route_parse(&a, target) && route_parse(&b, buf_text(&escaped)));
+	REQUIRE(a.kind == b.kind && (a.kind == ROUTE_BROKEN || a.v2 == b.v2));
+	REQUIRE(equal(a.name, b.name) && equal(a.reference, b.reference));
+	route_done(&a);
+	route_done(&b);
+}
+
 static void check_made(const char *name, const char *reference, const char *value, bool escaped)
 {
 	struct buf cleanup_buf target = { 0 };
@@ -108,6 +147,11 @@ static void check_made(const char *name, const char *reference, const char *valu
 	if (buf_status(&target) != STOW_OK)
 		return;
 	REQUIRE(route_parse(&r, buf_text(&target)));
+	if (strchr(reference, '/')) {
+		REQUIRE(r.kind == ROUTE_BROKEN && !r.name && !r.reference);
+		route_done(&r);
+		return;
+	}
 	REQUIRE(r.kind == ROUTE_MANIFEST);
 	REQUIRE(strcmp(r.name, name) == 0 && strcmp(r.reference, reference) == 0);
 	REQUIRE(r.digest && strcmp(r.digest, value) == 0);
@@ -123,6 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	char *reference = fuzz_line(&rest), *value = fuzz_line(&rest);
 
 	check_target(target);
+	check_same(target);
 	if (*reference && stow_name_check(name) == STOW_OK) {
 		check_made(name, reference, value, false);
 		check_made(name, reference, value, true);

@@ -351,10 +351,14 @@ def manifest_is_not_its_digest():
 
 @tap.test
 def tags_outside_the_grammar():
-    for tag in (".a", "-a", "a%20b", "a%2Fb", "a" * 129, "", "%C3%A9", "a%25b", "a@b", "a+b", ".."):
+    for tag in (".a", "-a", "a%20b", "a%252Fb", "a" * 129, "", "%C3%A9", "a%25b", "a@b", "a+b",
+                ".."):
         put(400, "TAG_INVALID", manifest(), reference=tag)
         for method in ("GET", "HEAD", "DELETE"):
             refused(404, "MANIFEST_UNKNOWN", method, f"/v2/a/b/manifests/{tag}")
+    for method in ("GET", "HEAD", "DELETE"):
+        refused(400, "NAME_INVALID", method, "/v2/a/b/manifests/a%2Fb")
+    put(400, "NAME_INVALID", manifest(), reference="a%2Fb")
     reply = raw.ask(server, "PUT", "/v2/a/b/manifests/" + "a" * 128, manifest(),
                     f"Content-Type: {images.MANIFEST}")
     tap.equal(reply.status, 201)

@@ -34,7 +34,18 @@ static const struct expected cases[] = {
 	{ "/v2/x/blobs/uploads/manifests/t", ROUTE_MANIFEST, "x/blobs/uploads", "t" },
 	{ "/v2/a/manifests/", ROUTE_MANIFEST, "a", "" },
 	{ "/v2/a/manifests/sha256%3Aab", ROUTE_MANIFEST, "a", "sha256:ab" },
-	{ "/v2/a/manifests/x%2Fy", ROUTE_MANIFEST, "a", "x/y" },
+	{ "/v2/a/manifests/x%2Fy", ROUTE_BROKEN, NULL, NULL },
+	{ "/v2/a/manifests/x%252Fy", ROUTE_MANIFEST, "a", "x%2Fy" },
+	{ "/%762/%61/%6Danifest%73/%78", ROUTE_MANIFEST, "a", "x" },
+	{ "/%762/", ROUTE_BASE, NULL, NULL },
+	{ "/v2/%5fcatalog", ROUTE_CATALOG, NULL, NULL },
+	{ "/v2/%5Fcatalog%3Fn=1", ROUTE_UNKNOWN, NULL, NULL },
+	{ "/v2/a/t%61gs/lis%74", ROUTE_TAGS, "a", NULL },
+	{ "/v2/a/blo%62s/upload%73/", ROUTE_UPLOADS, "a", NULL },
+	{ "/v2/a/%2562lobs/x", ROUTE_UNKNOWN, NULL, NULL },
+	{ "/%6civez", ROUTE_LIVE, NULL, NULL },
+	{ "/v2%2F_catalog", ROUTE_BROKEN, NULL, NULL },
+	{ "/v2/a%2ftags%2flist", ROUTE_BROKEN, NULL, NULL },
 	{ "/v2/a/blobs/sha256:ab", ROUTE_BLOB, "a", "sha256:ab" },
 	{ "/v2/manifests/blobs/sha256:ab", ROUTE_BLOB, "manifests", "sha256:ab" },
 	{ "/v2/a/blobs/uploads/", ROUTE_UPLOADS, "a", NULL },
@@ -96,6 +107,11 @@ static void queries_are_decoded_once(void **state)
 	assert_string_equal(r.digest, "%ZZ");
 	assert_string_equal(r.state, "");
 	assert_string_equal(r.algorithm, "%31");
+	route_done(&r);
+	assert_true(
+		route_parse(&r, "/v2/a/blobs/uploads/?%6Dount=x&mount=y&f%72om=%61&%zz=1&fr+om=z"));
+	assert_string_equal(r.mount, "x");
+	assert_string_equal(r.from, "a");
 	route_done(&r);
 	assert_true(route_parse(&r, "/v2/a/tags/list?&&=&n"));
 	assert_string_equal(r.n, "");
@@ -169,7 +185,8 @@ static const struct {
 	{ "/registryv2/", "/registry", ROUTE_UNKNOWN, false },
 	{ "/registry/registry/v2/", "/registry", ROUTE_UNKNOWN, false },
 	{ "/registry//v2/", "/registry", ROUTE_UNKNOWN, false },
-	{ "/registr%79/v2/", "/registry", ROUTE_UNKNOWN, false },
+	{ "/registr%79/v2/", "/registry", ROUTE_BASE, true },
+	{ "/registr%2579/v2/", "/registry", ROUTE_UNKNOWN, false },
 	{ "/registry%2Fv2/", "/registry", ROUTE_UNKNOWN, false },
 	{ "/Registry/v2/", "/registry", ROUTE_UNKNOWN, false },
 	{ "/a/v2/", "/a/b", ROUTE_UNKNOWN, false },
