@@ -48,6 +48,20 @@ static const struct option_slot slots[] = {
 
 /* ---- what all calls share ---- */
 
+/* Whether the folder is there and lets us in is check's to say. */
+static void begin(struct fs *fs)
+{
+	if (__atomic_load_n(&fs->begun, __ATOMIC_ACQUIRE))
+		return;
+	mutex_lock(&fs->begin_lock);
+	if (!__atomic_load_n(&fs->begun, __ATOMIC_RELAXED)) {
+		if (path_make_root(fs, "filesystem.begin", NULL) == STOW_OK)
+			temp_sweep(fs);
+		__atomic_store_n(&fs->begun, true, __ATOMIC_RELEASE);
+	}
+	mutex_unlock(&fs->begin_lock);
+}
+
 int fs_enter(struct fs *fs, const struct stow_op *op, uint64_t requests, const char *where,
              struct stow_error *err)
 {
@@ -57,9 +71,11 @@ int fs_enter(struct fs *fs, const struct stow_op *op, uint64_t requests, const c
 		return error_set(err, STOW_EINVAL, where,
 		                 "filesystem: the store was opened before a fork");
 	r = clock_op_check(op, where, err);
-	if (r == STOW_OK)
-		clock_op_count(op, requests);
-	return r;
+	if (r != STOW_OK)
+		return r;
+	clock_op_count(op, requests);
+	begin(fs);
+	return STOW_OK;
 }
 
 int fs_key_check(const char *key, const char *where, struct stow_error *err)
@@ -142,6 +158,7 @@ static void fs_close(void *self)
 		return;
 	for (size_t i = 0; i < fs->stripes_ready; i++)
 		mutex_done(&fs->stripes[i]);
+	mutex_done(&fs->begin_lock);
 	mutex_done(&fs->making_lock);
 	cond_done(&fs->making_done);
 	option_free(options, slots, fs);
@@ -176,6 +193,23 @@ static int settle_root(struct fs *fs, struct stow_error *err)
 	return STOW_OK;
 }
 
+/* All of them or none. */
+static int init_waits(struct fs *fs, struct stow_error *err)
+{
+	if (mutex_init(&fs->begin_lock) != 0)
+		return error_nomem(err, "filesystem.open");
+	if (mutex_init(&fs->making_lock) != 0) {
+		mutex_done(&fs->begin_lock);
+		return error_nomem(err, "filesystem.open");
+	}
+	if (cond_init(&fs->making_done) != 0) {
+		mutex_done(&fs->making_lock);
+		mutex_done(&fs->begin_lock);
+		return error_nomem(err, "filesystem.open");
+	}
+	return STOW_OK;
+}
+
 static int init_locks(struct fs *fs, struct stow_error *err)
 {
 	while (fs->stripes_ready < FS_STRIPES) {
@@ -194,14 +228,10 @@ static int fs_open(const struct stow_host *host, const struct stow_kv *kv, size_
 
 	if (!fs)
 		return error_nomem(err, "filesystem.open");
-	if (mutex_init(&fs->making_lock) != 0) {
+	r = init_waits(fs, err);
+	if (r != STOW_OK) {
 		free(fs);
-		return error_nomem(err, "filesystem.open");
-	}
-	if (cond_init(&fs->making_done) != 0) {
-		mutex_done(&fs->making_lock);
-		free(fs);
-		return error_nomem(err, "filesystem.open");
+		return r;
 	}
 	fs->host = host;
 	fs->pid = getpid();
@@ -214,9 +244,6 @@ static int fs_open(const struct stow_host *host, const struct stow_kv *kv, size_
 		fs_close(fs);
 		return r;
 	}
-	/* whether the folder is there and lets us in is check's to say */
-	if (path_make_root(fs, "filesystem.open", NULL) == STOW_OK)
-		temp_sweep(fs);
 	*ret_self = fs;
 	return STOW_OK;
 }

@@ -35,6 +35,8 @@ struct fs {
 	int64_t stale_age;                /* leftovers older than that are swept; ns */
 	struct mutex stripes[FS_STRIPES]; /* held while a key's file is looked at and replaced */
 	size_t stripes_ready;             /* how many of them are initialised */
+	struct mutex begin_lock;          /* held while the first call does what it does once */
+	bool begun;                       /* that is done; atomic */
 	struct mutex making_lock;
 	struct cond making_done;
 	/* folders that were made and are not yet durable, oldest first */
@@ -54,7 +56,8 @@ static inline bool fs_is_gone(int errnum)
 	return errnum == ENOENT || errnum == ESTALE;
 }
 
-/* Every call's beginning: a forked child, a passed deadline, a set cancel word; counts requests. */
+/* Every call's beginning: a forked child, a passed deadline, a set cancel word; counts requests. The
+ * first one makes the root, where it may, and sweeps leftovers: open leaves the folder as it is. */
 int fs_enter(struct fs *, const struct stow_op *, uint64_t requests, const char *where,
              struct stow_error *);
 /* key_check, and STOW_EINVAL for keys in TEMP_FOLDER. */

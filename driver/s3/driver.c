@@ -3,6 +3,7 @@
  * The S3 driver's entry, its options, and an instance's beginning and end.
  * It must not know what the operations do; those are in the files of s3.h.
  */
+#include <errno.h>
 #include <stddef.h>
 #include <unistd.h>
 
@@ -364,6 +365,9 @@ static int set_http(struct s3 *s3, struct stow_error *err)
 	if (!text_format(agent, sizeof(agent), "stowage/1%s%s", o->useragent ? " " : "",
 	                 o->useragent ? o->useragent : ""))
 		return out_of_bounds("useragent", "at most 280 bytes", err);
+	/* else the first request would tell, as trouble of the store's */
+	if (o->cafile && o->cafile[0] && access(o->cafile, R_OK) != 0)
+		return error_errno(err, errno, "s3.open", "option cafile: %s", o->cafile);
 	r = http_client_open(&http, &s3->http, err);
 	/* what is said of the store's certificate is not said of the service of keys */
 	of_keys.skip_verify = false;

@@ -196,6 +196,16 @@ static int open_front(struct host *h, struct stow_error *err)
 	return status;
 }
 
+/* What has a store, and asks nothing of it yet. */
+static int open_back(struct host *h, const struct stow_host *services, struct stow_error *err)
+{
+	int status = stow_store_open(h->config, services, &h->store, err);
+
+	if (status == STOW_OK)
+		status = stow_registry_open(h->store, h->config, services, &h->registry, err);
+	return status;
+}
+
 static int open_host(struct host *h, struct stow_error *err)
 {
 	const char *warning;
@@ -213,11 +223,9 @@ static int open_host(struct host *h, struct stow_error *err)
 		.arg = &h->sink,
 		.log = sink_write,
 	};
-	status = stow_store_open(h->config, &h->services, &h->store, err);
+	status = open_back(h, &h->services, err);
 	if (status == STOW_OK)
 		status = check_store(h, err);
-	if (status == STOW_OK)
-		status = stow_registry_open(h->store, h->config, &h->services, &h->registry, err);
 	if (status == STOW_OK)
 		status = health_start(h->config, &h->sink, h->store, h->store_answers, &h->health,
 		                      err);
@@ -399,6 +407,10 @@ int serve_check(const struct stow_config *config, struct stow_error *err)
 	struct host h = { .config = config };
 	int status = open_front(&h, err);
 
+	if (status == STOW_OK)
+		status = open_back(&h, NULL, err);
+	stow_registry_close(h.registry);
+	stow_store_close(h.store);
 	tls_close(h.tls);
 	auth_close(h.auth);
 	headers_done(&h.headers);

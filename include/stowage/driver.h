@@ -154,7 +154,8 @@ struct stow_driver {
 
 	/*
 	 * Options by name, as text; unknown names and values that do not parse are STOW_EINVAL
-	 * with a line that names the option.  Must not need the store to answer: that is check's.
+	 * with a line that names the option.  Asks nothing of the store and leaves it as it is: who
+	 * only looks at a configuration opens it, too.  What it takes to begin, the first call does.
 	 * The host must outlive the instance; it may be NULL.
 	 */
 	int (*open)(const struct stow_host *, const struct stow_kv *, size_t n, void **ret_self,

@@ -6,6 +6,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 
@@ -76,6 +77,74 @@ def mistake_in_file(text, pattern):
     status, out, err = run("serve", config=text)
     tap.equal((status, out), (1, ""), err)
     one_line(err, pattern)
+
+
+S3 = {"STOWAGE_STORAGE_DRIVER": "s3", "STOWAGE_S3_BUCKET": "b", "STOWAGE_S3_REGION": "eu-west-1"}
+
+
+@tap.cases(
+    urlallow=("MANIFESTS_URLALLOW", "https://(", r"\[manifests\] urlallow: .*"),
+    urldeny=("MANIFESTS_URLDENY", "[a", r"\[manifests\] urldeny: .*"),
+    index=("MANIFESTS_INDEX", "some", r"\[manifests\] index is all, none or platforms, .*"),
+    platforms=("MANIFESTS_PLATFORMS", "linux", r"\[manifests\] platforms: .*"),
+    immutable=("MANIFESTS_IMMUTABLE_TAGS", "a:b:c", r"\[manifests\] immutable_tags: .*"),
+    secret=("HTTP_SECRET", "x" * 5000, r"\[http\] secret: key 1 is longer than \d+ bytes"),
+    listen=("HTTP_LISTEN", "nowhere", r"\[http\] listen = nowhere: .*"),
+    workers=("HTTP_WORKERS", "1", r"\[http\] workers = 1: .*"),
+    threshold=("HEALTH_THRESHOLD", "0", r"\[health\] threshold = 0: .*"),
+    log=("LOG_LEVEL", "loud", r"\[log\] level.*"),
+    access=("ACCESS_PULL", "a", r"\[access\] pull: .*"),
+    folder=("FILESYSTEM_ROOTDIRECTORY", "", r"\[filesystem\]: .*rootdirectory is empty"),
+    bucket=("S3_BUCKET", "a/b", r"\[s3\]: option bucket must be .*"),
+    chunk=("S3_CHUNKSIZE", "1M", r"\[s3\]: option chunksize must be .*"),
+    style=("S3_FORCEPATHSTYLE", "perhaps", r"\[s3\]: option forcepathstyle must be .*"),
+    profile=("S3_SERVERPROFILE", "nobody's", r"\[s3\]: option serverprofile must be .*"),
+    endpoint=("S3_REGIONENDPOINT", "ftp://a", r"\[s3\]: option regionendpoint must be .*"),
+    cafile=("S3_CAFILE", "/no/such.pem", r"\[s3\]: option cafile: /no/such\.pem: No such file .*"))
+def check_refuses_what_serve_refuses(key, value, pattern):
+    """In the same words, and without a look at the store."""
+    folder = os.path.join(stowage.temporary("untouched"), "data")
+    env = {"STOWAGE_FILESYSTEM_ROOTDIRECTORY": folder, f"STOWAGE_{key}": value}
+    if key == "MANIFESTS_PLATFORMS":
+        env["STOWAGE_MANIFESTS_INDEX"] = "platforms"
+    if key.startswith("S3_"):
+        env = {**S3, **env}
+    said = []
+    for command in (("serve",), ("config", "--check")):
+        status, out, err = run(*command, env=env)
+        tap.equal((status, out), (1, ""), f"{command}: {err}")
+        one_line(err, pattern)
+        said.append(err)
+    tap.equal(said[1], said[0])
+    tap.ok(not os.path.exists(folder), "it was made")
+
+
+@tap.test
+def check_leaves_the_store_alone():
+    """The folder is neither made nor swept, and nobody has to answer at an endpoint."""
+    folder = os.path.join(stowage.temporary("untouched"), "data")
+    env = {"STOWAGE_FILESYSTEM_ROOTDIRECTORY": folder}
+    tap.equal(run("config", "--check", env=env), (0, "", ""))
+    tap.ok(not os.path.exists(folder), "it was made")
+    leftover = os.path.join(folder, ".stowage-tmp", "p-0123456789abcdef")
+    os.makedirs(os.path.dirname(leftover))
+    with open(leftover, "wb"):
+        pass
+    os.utime(leftover, (0, 0))
+    tap.equal(run("config", "--check", env=env), (0, "", ""))
+    tap.ok(os.path.exists(leftover), "it was swept")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        nobody.listen()
+        nobody.setblocking(False)
+        endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        tap.equal(run("config", "--check", env={**S3, "STOWAGE_S3_REGIONENDPOINT": endpoint}),
+                  (0, "", ""))
+        try:
+            nobody.accept()
+            tap.ok(False, "it was asked")
+        except BlockingIOError:
+            pass
 
 
 @tap.test

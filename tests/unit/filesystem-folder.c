@@ -60,7 +60,7 @@ static int set_up(void **state)
 	s->d = stow_driver_v1();
 	s->self = open_store(s->d, s->root, "24h");
 	*state = s;
-	return 0;
+	return s->d->check(s->self, NULL, &s->err) == STOW_OK ? 0 : -1;
 }
 
 static int drop(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -505,6 +505,21 @@ static void age(const char *path, time_t seconds)
 	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
+static void a_folder_is_made_by_the_first_call(void **state)
+{
+	struct setup *s = *state;
+	struct stow_stat st;
+	char root[96];
+	void *self;
+
+	snprintf(root, sizeof(root), "%s/another/root", s->top);
+	self = open_store(s->d, root, "24h");
+	assert_false(exists(root));
+	assert_int_equal(s->d->stat(self, NULL, "k", &st, &s->err), STOW_ENOTFOUND);
+	assert_true(exists(root));
+	s->d->close(self);
+}
+
 static void leftovers_are_swept_by_age(void **state)
 {
 	struct setup *s = *state;
@@ -537,6 +552,8 @@ static void leftovers_are_swept_by_age(void **state)
 	age(path_of(s, TEMP_FOLDER "/README"), 90000);
 	assert_int_equal(unfinished(s), 6);
 	other = open_store(s->d, s->root, "24h");
+	assert_int_equal(unfinished(s), 6);
+	assert_int_equal(s->d->check(other, NULL, &s->err), STOW_OK);
 	s->d->close(other);
 	assert_int_equal(unfinished(s), 4);
 	assert_false(exists(path_of(s, name)));
@@ -637,15 +654,25 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(symbolic_links_are_not_followed),  TEST(pipes_are_no_objects),
-		TEST(objects_and_folders_do_not_mix),   TEST(own_folder_is_hidden),
-		TEST(impossible_prefixes_are_empty),    TEST(empty_folders_go_and_are_not_shown),
-		TEST(a_failing_put_leaves_no_folders),  TEST(folders_go_and_come_under_puts),
-		TEST(a_missing_root_is_a_fault),        TEST(big_folders_come_in_slices),
-		TEST(big_folders_of_folders),           TEST(modes_are_by_umask),
-		TEST(a_copy_onto_itself_and_its_twin),  TEST(times_are_stamped_by_the_hosts_clock),
-		TEST(leftovers_are_swept_by_age),       TEST(a_writer_at_work_is_left_alone),
-		TEST(what_crashed_can_be_gone_on_with), TEST(no_room_leaves_nothing),
+		TEST(symbolic_links_are_not_followed),
+		TEST(pipes_are_no_objects),
+		TEST(objects_and_folders_do_not_mix),
+		TEST(own_folder_is_hidden),
+		TEST(impossible_prefixes_are_empty),
+		TEST(empty_folders_go_and_are_not_shown),
+		TEST(a_failing_put_leaves_no_folders),
+		TEST(folders_go_and_come_under_puts),
+		TEST(a_missing_root_is_a_fault),
+		TEST(big_folders_come_in_slices),
+		TEST(big_folders_of_folders),
+		TEST(modes_are_by_umask),
+		TEST(a_copy_onto_itself_and_its_twin),
+		TEST(times_are_stamped_by_the_hosts_clock),
+		TEST(a_folder_is_made_by_the_first_call),
+		TEST(leftovers_are_swept_by_age),
+		TEST(a_writer_at_work_is_left_alone),
+		TEST(what_crashed_can_be_gone_on_with),
+		TEST(no_room_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
