@@ -180,17 +180,31 @@ static bool can_stand(const char *user)
 	return user && *user && !user[strcspn(user, "*?{}/")];
 }
 
-/* The user's name in the place of {user}; 0 where it does not fit. */
+/* The user's name in the place of each {user}; 0 where it does not fit. */
 static size_t fill_in(const char *pattern, size_t len, const char *user, char ret[PATTERN_MAX + 1])
 {
-	const char *mark = memmem(pattern, len, USER_WORD, strlen(USER_WORD));
-	size_t before = mark ? (size_t)(mark - pattern) : len;
-	size_t skip = before + strlen(USER_WORD);
+	const size_t word = strlen(USER_WORD), name = strlen(user);
+	size_t filled = 0;
 
-	if (!text_format(ret, PATTERN_MAX + 1, "%.*s%s%.*s", (int)before, pattern, user,
-	                 (int)(len - skip), pattern + skip))
-		return 0;
-	return strlen(ret);
+	while (len) {
+		const char *mark = memmem(pattern, len, USER_WORD, word);
+		size_t before = mark ? (size_t)(mark - pattern) : len;
+
+		if (before > PATTERN_MAX - filled)
+			return 0;
+		memcpy(ret + filled, pattern, before);
+		filled += before;
+		if (!mark)
+			break;
+		if (name > PATTERN_MAX - filled)
+			return 0;
+		memcpy(ret + filled, user, name);
+		filled += name;
+		pattern += before + word;
+		len -= before + word;
+	}
+	ret[filled] = '\0';
+	return filled;
 }
 
 static bool is_of(const struct rule *r, const char *user, const char *repository)

@@ -205,6 +205,38 @@ static void names_are_no_patterns(void **state)
 	access_free(a);
 }
 
+/* Wherever it stands, and as often as it does. */
+static void a_name_stands_for_itself_each_time(void **state)
+{
+	struct access *a = rules("home/{user}/{user}-* {user}{user} {user} x/{user} : *", NULL,
+	                         NULL);
+	char rule[PATTERN_MAX + 8] = "", name[PATTERN_MAX + 1] = "";
+	size_t n;
+
+	(void)state;
+	assert_true(access_allows(a, "u", "home/u/u-x", ACCESS_PULL));
+	assert_false(access_allows(a, "u", "home/u/v-x", ACCESS_PULL));
+	assert_false(access_allows(a, "u", "home/v/u-x", ACCESS_PULL));
+	assert_false(access_allows(a, "u", "home/u/{user}-x", ACCESS_PULL));
+	assert_true(access_allows(a, "ab", "abab", ACCESS_PULL));
+	assert_true(access_allows(a, "ab", "ab", ACCESS_PULL));
+	assert_true(access_allows(a, "ab", "x/ab", ACCESS_PULL));
+	assert_false(access_allows(a, "ab", "ababab", ACCESS_PULL));
+	assert_false(access_allows(a, NULL, "home//-x", ACCESS_PULL));
+	access_free(a);
+	/* a name that makes it longer than a pattern can be lets nobody in, one that just fits does */
+	for (n = 0; n + strlen("{user}") <= PATTERN_MAX; n += strlen("{user}"))
+		memcpy(rule + n, "{user}", strlen("{user}"));
+	memcpy(rule + n, " : *", 5);
+	a = rules(rule, NULL, NULL);
+	memset(name, 'u', sizeof(name) - 1);
+	name[n] = '\0';
+	assert_true(access_allows(a, "uuuuuu", name, ACCESS_PULL));
+	name[n] = 'u';
+	assert_false(access_allows(a, "uuuuuuu", name, ACCESS_PULL));
+	access_free(a);
+}
+
 static void mistakes_are_named(void **state)
 {
 	static const char *const bad[] = {
@@ -235,6 +267,7 @@ int main(void)
 		cmocka_unit_test(everybody_may_pull),
 		cmocka_unit_test(rules_are_for_their_users),
 		cmocka_unit_test(names_are_no_patterns),
+		cmocka_unit_test(a_name_stands_for_itself_each_time),
 		cmocka_unit_test(mistakes_are_named),
 	};
 
