@@ -36,6 +36,7 @@ static void check_parts(const struct route *r)
 		REQUIRE(r->v2 && has_parts(r, true, false));
 		break;
 	case ROUTE_MANIFEST:
+	case ROUTE_REFERRERS:
 	case ROUTE_BLOB:
 	case ROUTE_UPLOAD:
 		REQUIRE(r->v2 && has_parts(r, true, true));
@@ -45,6 +46,8 @@ static void check_parts(const struct route *r)
 		REQUIRE(r->v2 && has_parts(r, false, false));
 		break;
 	case ROUTE_ROOT:
+	case ROUTE_LIVE:
+	case ROUTE_READY:
 		REQUIRE(!r->v2 && has_parts(r, false, false));
 		break;
 	default:
