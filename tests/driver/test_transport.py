@@ -112,10 +112,14 @@ def certificate_out_of_its_time(dates, word):
 
 @tap.test
 def authorities_that_cannot_be_read():
+    """A file without any; one that is not there is refused when the store is opened."""
     fake, bucket = store("IP:127.0.0.1")
-    d = drive(fake, bucket, cafile="/nonexistent/ca.pem")
+    path = os.path.join(stowage.temporary("authorities"), "ca.pem")
+    with open(path, "w", encoding="ascii") as f:
+        f.write("none\n")
+    d = drive(fake, bucket, cafile=path)
     result = d("check")
-    tap.ok(result.status != "OK" and "/nonexistent/ca.pem" in result["message"], f"{result}")
+    tap.ok(result.status != "OK" and path in result["message"], f"{result}")
     tap.equal(fake.calls(), [])
 
 
