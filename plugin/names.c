@@ -65,10 +65,49 @@ void names_sort(struct stow_names *names)
 		        names->text.data);
 }
 
+/* Where all were given out, the memory is used anew. */
+static void start_over(struct stow_names *names)
+{
+	if (names->cursor < names->n)
+		return;
+	buf_reset(&names->text);
+	names->n = names->cursor = 0;
+}
+
+int names_insert(struct stow_names *names, const char *text, size_t len, struct stow_error *err)
+{
+	size_t from, to;
+	uint32_t offset;
+	int status;
+
+	start_over(names);
+	status = names_add(names, text, len, err);
+	if (status != STOW_OK)
+		return status;
+	from = names->cursor;
+	to = names->n - 1;
+	offset = names->offsets[to];
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (strcmp(names_at(names, middle), text) < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	memmove(names->offsets + from + 1, names->offsets + from,
+	        (names->n - 1 - from) * sizeof(*names->offsets));
+	names->offsets[from] = offset;
+	return STOW_OK;
+}
+
 int stow_names_next(struct stow_names *names, const struct stow_op *op, const char **ret,
                     struct stow_error *err)
 {
-	(void)op; /* all of it is here already */
+	int status = names->gather ? names->gather(names, op, err) : STOW_OK;
+
+	if (status != STOW_OK)
+		return status;
 	if (names->cursor == names->n)
 		return error_set(err, STOW_ENOTFOUND, "names.next", "end of the list");
 	*ret = names_at(names, names->cursor++);
@@ -79,6 +118,8 @@ void stow_names_close(struct stow_names *names)
 {
 	if (!names)
 		return;
+	if (names->source_close)
+		names->source_close(names->source);
 	names_done(names);
 	free(names);
 }

@@ -17,7 +17,12 @@ struct stow_names {
 	struct buf text; /* each with its NUL */
 	size_t n, cap;
 	uint32_t *offsets; /* of each in text */
-	size_t cursor;
+	size_t cursor;     /* those before it were given out */
+	/* Of a list that is gathered while it is given out: sees to it that the one at the cursor
+	 * is the next, or there is none. NULL: all are here. */
+	int (*gather)(struct stow_names *, const struct stow_op *, struct stow_error *);
+	void *source; /* gather's */
+	void (*source_close)(void *source);
 };
 
 void names_init(struct stow_names *);
@@ -27,5 +32,7 @@ int names_add(struct stow_names *, const char *text, size_t len, struct stow_err
 const char *names_at(const struct stow_names *, size_t i);
 /* Into byte order. */
 void names_sort(struct stow_names *);
+/* Adds one at its place in the order of those that were not given out. */
+int names_insert(struct stow_names *, const char *text, size_t len, struct stow_error *);
 
 #endif

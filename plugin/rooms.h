@@ -28,4 +28,19 @@ int rooms_each(struct stow_registry *, const struct stow_op *,
                             enum room_want *ret_want, struct stow_error *),
                void *arg, struct stow_error *);
 
+/*
+ * The same walk, step by step. It begins at the first key of which "<name>/_<room>/..." sorts after
+ * `after` (NULL: at the start). The registry outlives it; one thread at a time.
+ */
+struct rooms;
+int rooms_open(struct stow_registry *, const struct stow_op *, const char *after,
+               struct rooms **ret, struct stow_error *);
+/* The next key that is wanted; *ret_room NULL at the end. Both are the walk's until the next call.
+ * *ret_first: it is the first of its room, and rooms_want may say what of it is wanted. */
+int rooms_next(struct rooms *, const struct stow_op *, const struct room **ret_room,
+               const struct stow_entry **ret_entry, bool *ret_first, struct stow_error *);
+void rooms_want(struct rooms *, enum room_want);
+/* NULL is fine. */
+void rooms_close(struct rooms *);
+
 #endif

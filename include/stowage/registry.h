@@ -349,7 +349,9 @@ struct stow_names;
  * Distribution has it: layers alone make none. STOW_ENOTFOUND where it is none. */
 STOW_EXPORT int stow_tags_open(struct stow_registry *, const struct stow_op *, const char *name,
                                const char *after, struct stow_names **ret, struct stow_error *);
-/* Repositories with anything below their _manifests/: what tags_open knows, and nothing else. */
+/* Repositories with anything below their _manifests/: what tags_open knows, and nothing else. They
+ * are listed while they are taken: the registry has to outlive the list, and a call of
+ * stow_names_next may ask the store. */
 STOW_EXPORT int stow_catalog_open(struct stow_registry *, const struct stow_op *, const char *after,
                                   struct stow_names **ret, struct stow_error *);
 /* Borrowed until the next call; STOW_ENOTFOUND at the end. */

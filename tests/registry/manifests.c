@@ -540,15 +540,16 @@ static void test_tags(void **state)
 
 static void test_catalog(void **state)
 {
-	static const char *const sorted[] = { "other",      "team/app",     "team/app-extra",
-		                              "team/app.x", "team/app/sub", "team/app0",
-		                              NULL };
+	static const char *const sorted[] = { "other",        "team/app",   "team/app-extra",
+		                              "team/app.x",   "team/app/0", "team/app/0-1",
+		                              "team/app/sub", "team/app0",  "zone",
+		                              "zone/0",       NULL };
 	struct fixture *f = *state;
 	char digest[STOW_DIGEST_MAX + 1];
 	struct stow_names *names = NULL;
 
 	check_ok(f, stow_catalog_open(f->registry, &f->op, NULL, &names, &f->err));
-	check_names(f, names, sorted + 6);
+	check_names(f, names, sorted + 10);
 	for (size_t i = 0; sorted[i]; i++)
 		push_image(f, sorted[i], "x", (unsigned int)i, digest);
 	/* only layers: not in the catalog, and no list of tags */
@@ -581,8 +582,40 @@ static void test_catalog_jumps(void **state)
 	}
 	f->requests = 0;
 	check_ok(f, stow_catalog_open(f->registry, &f->op, NULL, &names, &f->err));
-	assert_int_equal(f->requests, 2); /* the listing, and one anew behind a/_layers/ */
 	check_names(f, names, sorted);
+	assert_int_equal(f->requests, 2); /* the listing, and one anew behind a/_layers/ */
+	/* whoever goes on behind it does not walk through it again */
+	f->requests = 0;
+	check_ok(f, stow_catalog_open(f->registry, &f->op, "a/b", &names, &f->err));
+	check_names(f, names, sorted + 2);
+	assert_int_equal(f->requests, 1);
+}
+
+/* Who takes the first names and no more has no more of the store listed than they need. */
+static void test_catalog_stops(void **state)
+{
+	static const char *const sorted[] = { "a", "a-b", "a-b/c", "a.b", "a/1", "b" };
+	struct fixture *f = *state;
+	char digest[STOW_DIGEST_MAX + 1];
+	struct stow_names *names = NULL;
+	const char *name;
+
+	for (size_t i = 0; i < sizeof(sorted) / sizeof(*sorted); i++)
+		push_image(f, sorted[i], "x", (unsigned int)i, digest);
+	for (int i = 0; i < 1500; i++) {
+		char data[16];
+
+		assert_true(text_format(data, sizeof(data), "%d", i));
+		push_blob(f, "b", data, strlen(data), sha256(data, strlen(data), digest));
+	}
+	f->requests = 0;
+	check_ok(f, stow_catalog_open(f->registry, &f->op, NULL, &names, &f->err));
+	for (size_t i = 0; i < 5; i++) {
+		check_ok(f, stow_names_next(names, &f->op, &name, &f->err));
+		assert_string_equal(name, sorted[i]);
+	}
+	assert_int_equal(f->requests, 1);
+	stow_names_close(names);
 }
 
 /* Of 2015: the revision's link goes, tags stay and lead nowhere until it is pushed again. */
@@ -673,6 +706,7 @@ int main(void)
 		BOTH(test_tags),
 		BOTH(test_catalog),
 		{ "test_catalog_jumps", test_catalog_jumps, setup_memory, teardown, NULL },
+		{ "test_catalog_stops", test_catalog_stops, setup_memory, teardown, NULL },
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
