@@ -8,10 +8,12 @@
  *
  * It promises that at most one worker is in an exchange at a time, that nothing of an action but
  * its labels is used and no byte of a body taken before auth.h has let the request through, that a
- * client that went away ends it without its upload being sealed, that a body is taken only when the action wants it, that
- * a fault in mid-body is answered after the rest of the body was read or ends the connection, and
- * that what it suspended it resumes.  It knows
- * neither the HTTP library nor the registry: the actions know the one, the server the other.
+ * client that went away before its body was whole ends it without its upload being sealed, that a
+ * body is taken only when the action wants it, that a fault in mid-body is answered after the rest
+ * of the body was read or ends the connection, and that what it suspended it resumes.  (Who goes
+ * between the end of the body and the answer leaves a sealed segment, which a purge takes away.)
+ * It knows neither the HTTP library nor the registry: the actions know the one, the server the
+ * other.
  */
 #ifndef SERVE_EXCHANGE_H
 #define SERVE_EXCHANGE_H
