@@ -15,6 +15,7 @@
 #include "plugin/rooms.h"
 
 #define ROOM "_manifests"
+#define NAME_BYTES "abcdefghijklmnopqrstuvwxyz0123456789._-/"
 
 struct catalog {
 	struct rooms *rooms;
@@ -98,16 +99,19 @@ int stow_catalog_open(struct stow_registry *registry, const struct stow_op *op, 
 {
 	struct stow_names *names = calloc(1, sizeof(*names));
 	struct catalog *catalog = calloc(1, sizeof(*catalog));
+	char start[STOW_NAME_MAX + 1] = "";
 	int status = names && catalog ? STOW_OK : error_nomem(err, "catalog.open");
 
-	/* whatever sorts after a name has its keys after it, too; behind what is no name's
-	 * length it is enough to begin at what is one's */
+	/* whatever sorts after a name has its keys after it, too */
 	if (status == STOW_OK && after)
 		(void)text_format(catalog->after, sizeof(catalog->after), "%.*s", STOW_NAME_MAX,
 		                  after);
+	/* the client's word: the store is asked for what a name may be alone */
 	if (status == STOW_OK)
-		status = rooms_open(registry, op, after ? catalog->after : NULL, &catalog->rooms,
-		                    err);
+		(void)text_format(start, sizeof(start), "%.*s",
+		                  (int)strspn(catalog->after, NAME_BYTES), catalog->after);
+	if (status == STOW_OK)
+		status = rooms_open(registry, op, *start ? start : NULL, &catalog->rooms, err);
 	if (status != STOW_OK) {
 		free(catalog);
 		free(names);
