@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -115,4 +116,12 @@ int listen_open(const char *text, int *ret_fd, char *ret_address, struct stow_er
 	}
 	*ret_fd = fd;
 	return STOW_OK;
+}
+
+void listen_deferred(int fd)
+{
+	int seconds = 1;
+
+	/* where it is refused they come as soon as they are made */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
 }

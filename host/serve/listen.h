@@ -12,6 +12,8 @@
 /* host:port or [v6]:port; ":port" is all addresses. ret_address takes LISTEN_ADDRESS_MAX bytes
  * and gets the address with the port that the socket really has. */
 int listen_open(const char *text, int *ret_fd, char *ret_address, struct stow_error *err);
+/* Connections are to be accepted with their first bytes, or a second or two later without any. */
+void listen_deferred(int fd);
 /* Is it such a text? Nothing is looked up. */
 int listen_check(const char *text, struct stow_error *err);
 /* "127.0.0.1:5000", "[::1]:5000"; text takes LISTEN_ADDRESS_MAX. false for other families. */

@@ -52,7 +52,7 @@ const struct stow_option serve_http_options[] = {
 	{ "manifestmemory", STOW_OPTION_SIZE, 0, "256M",
 	  "memory of all manifests being received or sent; more are answered 503" },
 	{ "idletimeout", STOW_OPTION_TIME, 0, "120s",
-	  "a connection that moves no byte for so long is closed" },
+	  "a connection that moves no byte for so long is closed, as one whose head takes longer" },
 	{ "minrate", STOW_OPTION_SIZE, 0, "100",
 	  "a client that takes or sends fewer bytes a second is closed; 0: none" },
 	{ "minratetime", STOW_OPTION_TIME, 0, "60s", "time of the client's over which that is so" },

@@ -15,6 +15,7 @@
 #include "common/error.h"
 #include "common/hash.h"
 #include "common/text.h"
+#include "host/serve/connections.h"
 #include "host/serve/listen.h"
 
 /* What the library copies at a time of a streamed answer. */
@@ -30,7 +31,10 @@ struct transfer {
 	bool queued;               /* the answer is the library's */
 	bool own;                  /* and its body was a buffer of `body_len` bytes */
 	int64_t body_len;
+	struct connection *on; /* NULL where memory ran out when it began */
 	int fd;
+	bool handed;  /* atomic; the answer is the library's, and it has all of the body */
+	int64_t left; /* bytes that the client had acknowledged by then */
 	/* the sweep's */
 	bool suspect;                /* at the last one the client had ended its side */
 	int64_t last_bytes;          /* at the last one */
@@ -52,6 +56,7 @@ struct server {
 	struct transfer *first;
 	size_t busy;
 	bool stopping;
+	struct connections connections;
 };
 
 static void suspend(void *arg)
@@ -156,17 +161,24 @@ static void delist(struct transfer *t)
 	mutex_unlock(&s->lock);
 }
 
-/* What tls_connect made of the connection. */
-static void read_peer(struct transfer *t)
+/* What notice made of it. */
+static struct connection *connection_of(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		t->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+		connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static void read_peer(struct transfer *t)
+{
 	struct request *r = &t->exchange->request;
 
-	if (!t->server->options.tls || !info)
+	if (!t->server->options.tls)
 		return;
 	r->tls = true;
-	text_copy(r->client_name, sizeof r->client_name, tls_client_name(info->socket_context));
+	text_copy(r->client_name, sizeof r->client_name,
+	          tls_client_name(t->on ? t->on->tls : NULL));
 }
 
 static bool read_head(struct transfer *t, const char *method)
@@ -281,6 +293,10 @@ static enum MHD_Result queue_reply(struct transfer *t)
 	if (result == MHD_YES)
 		result = MHD_queue_response(t->connection, (unsigned)x->reply.status, response);
 	t->queued = result == MHD_YES;
+	if (t->queued && t->own) {
+		t->left = connection_acknowledged(t->fd);
+		__atomic_store_n(&t->handed, true, __ATOMIC_RELEASE);
+	}
 	MHD_destroy_response(response);
 	return result;
 }
@@ -301,6 +317,8 @@ static enum MHD_Result open_exchange(struct transfer *t, const char *method)
 	if (!t->exchange)
 		return MHD_NO;
 	t->fd = socket_of(t->connection);
+	t->on = connection_of(t->connection);
+	connection_begin(&s->connections, t->on);
 	room = enlist(t, &stopping);
 	if (stopping || !read_head(t, method))
 		return MHD_NO;
@@ -408,6 +426,7 @@ static void complete(void *cls, struct MHD_Connection *connection, void **contex
 	if (t->exchange) {
 		log_request(t, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 		delist(t);
+		connection_end(&t->server->connections, t->on);
 		exchange_leave(t->exchange);
 	}
 	free(t->target);
@@ -417,15 +436,28 @@ static void complete(void *cls, struct MHD_Connection *connection, void **contex
 static void notice(void *cls, struct MHD_Connection *connection, void **context,
                    enum MHD_ConnectionNotificationCode code)
 {
-	const struct server *s = cls;
+	struct server *s = cls;
+	struct connection *c = *context;
+	struct tls_connection *tls;
+	int fd;
 
-	if (!s->options.tls)
-		return;
-	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		*context = tls_connect(s->options.tls, connection);
-	} else {
-		tls_disconnect(*context);
+	if (code != MHD_CONNECTION_NOTIFY_STARTED) {
+		tls = c ? c->tls : NULL;
+		connection_free(&s->connections, c);
+		tls_disconnect(tls);
 		*context = NULL;
+		return;
+	}
+	fd = socket_of(connection);
+	c = connection_new(&s->connections, fd);
+	*context = c;
+	if (s->options.tls) {
+		/* without it the handshake fails */
+		if (c)
+			c->tls = tls_connect(s->options.tls, connection);
+	} else if (connection_speaks_tls(fd)) {
+		/* the library would close without an answer, which who tries both takes ill */
+		connection_refuse(fd, "This port speaks HTTP: use http instead of https");
 	}
 }
 
@@ -483,6 +515,7 @@ static int start_daemon(struct server *s, int fd, struct stow_error *err)
 
 static void free_server(struct server *s)
 {
+	connections_done(&s->connections);
 	mutex_done(&s->lock);
 	free(s);
 }
@@ -499,6 +532,11 @@ int server_start(const struct server_options *options, struct service *service, 
 		free(s);
 		return error_nomem(err, "http.start");
 	}
+	if (connections_init(&s->connections, service->sink, options->idle_timeout) != 0) {
+		mutex_done(&s->lock);
+		free(s);
+		return error_nomem(err, "http.start");
+	}
 	s->options = *options;
 	s->service = service;
 	s->listener = -1;
@@ -506,6 +544,9 @@ int server_start(const struct server_options *options, struct service *service, 
 		status = error_set(err, STOW_EIO, "http.start", "no random numbers to be had");
 	else
 		status = listen_open(options->listen, &fd, s->address, err);
+	/* so that what speaks TLS can be told apart before the library reads it */
+	if (status == STOW_OK && !options->tls)
+		listen_deferred(fd);
 	if (status == STOW_OK)
 		status = start_daemon(s, fd, err);
 	if (status != STOW_OK) {
@@ -542,14 +583,6 @@ size_t server_busy(struct server *s)
 	return n;
 }
 
-/* Has the client closed its side, with nothing left to read? */
-static bool has_ended(int fd)
-{
-	char c;
-
-	return fd >= 0 && recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
-}
-
 /*
  * The library reads until it gets less than it asked for and then waits for the next edge of
  * epoll; an end that came together with the last bytes makes none, and the request would lie there
@@ -558,7 +591,7 @@ static bool has_ended(int fd)
  */
 static bool has_gone(struct transfer *t, bool body, int64_t bytes)
 {
-	bool ended = body && has_ended(t->fd);
+	bool ended = body && connection_ended(t->fd);
 	bool gone = ended && t->suspect && bytes == t->last_bytes;
 
 	t->suspect = ended;
@@ -583,6 +616,18 @@ static bool is_slow(const struct server *s, struct transfer *t, bool turn, int64
 	return slow;
 }
 
+/* Whose turn it is, and the bytes so far. */
+static bool waits_for_client(struct transfer *t, int64_t *ret_bytes, bool *ret_body)
+{
+	bool turn = exchange_waits_for_client(t->exchange, ret_bytes, ret_body);
+
+	if (!__atomic_load_n(&t->handed, __ATOMIC_ACQUIRE))
+		return turn;
+	*ret_body = false;
+	*ret_bytes += connection_acknowledged(t->fd) - t->left;
+	return true;
+}
+
 void server_sweep(struct server *s)
 {
 	int64_t now = clock_monotonic();
@@ -590,7 +635,7 @@ void server_sweep(struct server *s)
 	mutex_lock(&s->lock);
 	for (struct transfer *t = s->first; t; t = t->next) {
 		int64_t bytes;
-		bool body, turn = exchange_waits_for_client(t->exchange, &bytes, &body);
+		bool body, turn = waits_for_client(t, &bytes, &body);
 		bool slow = is_slow(s, t, turn, bytes, now);
 
 		if (slow)
@@ -601,6 +646,7 @@ void server_sweep(struct server *s)
 		t->last_bytes = bytes;
 	}
 	mutex_unlock(&s->lock);
+	connections_sweep(&s->connections, now);
 }
 
 void server_stop(struct server *s)

@@ -24,6 +24,7 @@
 #include "common/error.h"
 #include "common/text.h"
 #include "common/thread.h"
+#include "host/serve/connections.h"
 #include "host/serve/listen.h"
 #include "host/serve/readable.h"
 #include "host/serve/tls-files.h"
@@ -435,21 +436,6 @@ static void resume(struct readable_wait *w)
 	MHD_resume_connection(c->connection);
 }
 
-/* Who speaks HTTP here learns why it fails; its request is read, or the answer would be lost. */
-static void answer_plain_http(int fd)
-{
-	static const char answer[] = "HTTP/1.1 400 Bad Request\r\n"
-				     "Content-Type: text/plain\r\n"
-				     "Content-Length: 47\r\n"
-				     "Connection: close\r\n\r\n"
-				     "This port speaks TLS: use https instead of http";
-	char scratch[4096];
-
-	for (int i = 0; i < 8 && recv(fd, scratch, sizeof scratch, MSG_DONTWAIT) > 0; i++)
-		;
-	(void)!send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
 /* Suspends the connection until there is something to read: the errno that pull is to give. */
 static int wait_for_client(struct tls_connection *c)
 {
@@ -474,7 +460,9 @@ static ssize_t pull(gnutls_transport_ptr_t from, void *data, size_t len)
 
 		c->begun = true;
 		if (first >= 'A' && first <= 'Z') {
-			answer_plain_http(c->wait.fd);
+			/* who speaks HTTP here learns why it fails */
+			connection_refuse(c->wait.fd,
+			                  "This port speaks TLS: use https instead of http");
 			n = -1;
 			e = EPROTO;
 		}

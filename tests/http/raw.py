@@ -27,8 +27,13 @@ class Reply:
 
 
 class Connection:
-    def __init__(self, server, timeout=30):
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout)
+    def __init__(self, server, timeout=30, receive=None):
+        """receive is the size of the buffer that the system fills before the test reads."""
+        self.socket = socket.socket()
+        self.socket.settimeout(timeout)
+        if receive:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+        self.socket.connect(("127.0.0.1", server.port))
         self.rest = b""
 
     def __enter__(self):

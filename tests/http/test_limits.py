@@ -3,6 +3,7 @@
 """What there is too much of, or comes too slowly: each limit with the answer that belongs to it."""
 
 import os
+import socket
 import sys
 import time
 
@@ -18,6 +19,7 @@ import tap
 KIB = 1 << 10
 BLOB = os.urandom(100 * KIB)
 DIGEST = images.digest(BLOB)
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 def serve(**env):
@@ -28,6 +30,15 @@ def serve(**env):
 
 def begin(server, name="a"):
     return raw.target(registry.Client(server).begin_upload(name).headers["Location"])
+
+
+def until(what, seconds):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if what():
+            return
+        time.sleep(0.05)
+    raise AssertionError("did not come about in time")
 
 
 def too_large(answer):
@@ -184,6 +195,65 @@ def slow_takers_are_closed():
             pass
         tap.ok(got < len(data), f"{got} bytes")
     tap.ok("slower than [http] minrate" in server.log(), server.log())
+
+
+@tap.test
+def who_does_not_take_a_manifest_is_closed():
+    server = serve(HTTP_MINRATE="1000", HTTP_MINRATETIME="2s")
+    client = registry.Client(server)
+    config = b"{}"
+    client.push_blob("a", config)
+    manifest = images.dump({
+        "schemaVersion": 2, "mediaType": MANIFEST, "layers": [],
+        "config": {"mediaType": "application/json", "digest": images.digest(config),
+                   "size": len(config)},
+        "annotations": {"long": "x" * (4000 << 10)}})
+    client.put_manifest("a", "big", manifest, MANIFEST)
+    with raw.Connection(server, timeout=60, receive=4096) as slow:
+        slow.head("GET", "/v2/a/manifests/big")
+        until(lambda: "slower than [http] minrate" in server.log(), 40)
+        got = b""
+        try:
+            while piece := slow.socket.recv(65536):
+                got += piece
+        except OSError:
+            pass
+        tap.ok(0 < len(got) < len(manifest), f"{len(got)} bytes")
+    tap.ok(client.manifest("a", "big").body == manifest, "and who takes it has it")
+
+
+# ---- heads ----
+
+@tap.test
+def a_head_that_trickles_is_closed():
+    server = serve(HTTP_IDLETIMEOUT="3s", HTTP_MINRATE="0")
+    with raw.Connection(server, timeout=60) as slow, raw.Connection(server, timeout=60) as fast:
+        for c in (slow, fast):
+            tap.equal(c.head("GET", "/v2/").reply().status, 200)
+        slow.send("GET /v2/ HTTP/1.1\r\nHost: x\r\nLong: ")
+        end, closed = time.monotonic() + 40, False
+        while not closed and time.monotonic() < end:
+            try:
+                slow.send("x")
+            except OSError:
+                closed = True
+            tap.equal(fast.head("GET", "/v2/").reply().status, 200)
+            time.sleep(0.2)
+        tap.ok(closed, "it goes on")
+    tap.ok("the head of a request took longer" in server.log(), server.log())
+
+
+@tap.test
+def an_end_in_the_middle_of_a_head_is_noticed():
+    server = serve(HTTP_IDLETIMEOUT="120s")
+    folder = f"/proc/{server.pid}/fd"
+    before = len(os.listdir(folder))
+    halves = [raw.Connection(server) for _ in range(50)]
+    for c in halves:
+        c.send("GET /v2/ HTTP/1.1\r\nHost: x\r\nHalf").socket.shutdown(socket.SHUT_WR)
+    until(lambda: len(os.listdir(folder)) <= before, 40)
+    for c in halves:
+        c.close()
 
 
 @tap.test

@@ -660,6 +660,20 @@ def plain_http_is_told():
 
 
 @tap.test
+def tls_on_a_plain_port_is_told():
+    """Clients that try both go on with HTTP after an answer, and not all of them after none."""
+    server = stowage.Server().start()
+    tap.defer(server.stop)
+    for _ in range(60):
+        with raw.Connection(server, timeout=10) as c:
+            reply = c.send(hello()).reply()
+            tap.equal(reply.status, 400)
+            tap.ok(b"HTTP" in reply.body, reply.body)
+            tap.ok(c.ended(), "closed")
+    tap.equal(raw.ask(server, "GET", "/v2/").status, 200)
+
+
+@tap.test
 def what_is_no_tls_is_closed():
     server = serve()
     first = hello()
@@ -677,6 +691,22 @@ def what_is_no_tls_is_closed():
     for end in range(1, len(first), 7):
         with raw.Connection(server) as c:
             c.send(first[:end])
+    tap.equal(ask(server), 200)
+
+
+@tap.test
+def a_head_that_trickles_within_tls_is_closed():
+    server = serve(idletimeout="3s")
+    with Connection(server) as c:
+        c.send("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nLong: ")
+        end, closed = time.monotonic() + 40, False
+        while not closed and time.monotonic() < end:
+            try:
+                c.send("x")
+            except OSError:
+                closed = True
+            time.sleep(0.2)
+        tap.ok(closed, "it goes on")
     tap.equal(ask(server), 200)
 
 
