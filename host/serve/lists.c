@@ -73,7 +73,7 @@ static int add_names(struct exchange *x, struct stow_names *names, int64_t n,
 			continue;
 		}
 		if (i == n) {
-			if (!add_link(x, buf_text(&last), n))
+			if (buf_status(&last) != STOW_OK || !add_link(x, buf_text(&last), n))
 				return error_nomem(err, "list.page");
 			break;
 		}
