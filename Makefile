@@ -313,6 +313,10 @@ $(1): $O/obj/$(patsubst $O/%,%,$(1)).o $(if $(FUZZER),,$(FUZZ_MAIN)) $(COMMON_A)
 endef
 $(foreach t,$(FUZZ),$(eval $(call fuzz_rules,$t,$(call room,$t))))
 
+# its lists are its own
+$O/tests/fuzz/serve-link: LDFLAGS += $(addprefix -Wl$(comma)--wrap=stow_,tags_open catalog_open \
+	names_next names_close referrers_open referrers_next referrers_close)
+
 ABI_LINK = $(CC) -shared $(ALL_LDFLAGS) -Wl,-z,nodelete -Wl,--version-script=driver/driver.map
 broken_deps = tests/abi/broken/broken.h driver/driver.map include/stowage/driver.h \
 	include/stowage/types.h $O/obj/flags

@@ -13,6 +13,7 @@
 #include "common/text.h"
 #include "host/serve/forwarded.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/head.h"
 
 #define SAFE "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._"
 
@@ -126,19 +127,6 @@ static void check_request(struct origin_rules *rules, const struct request *r,
 		REQUIRE(text_ends(found.prefix, rules->prefix));
 }
 
-static void take_headers(struct request *r, char *rest)
-{
-	while (*rest) {
-		char *name = fuzz_line(&rest), *value = strchr(name, ':');
-
-		if (value)
-			*value++ = '\0';
-		while (value && *value == ' ')
-			value++;
-		REQUIRE(request_header(r, name, value));
-	}
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	cleanup_free char *text = fuzz_text(data, len);
@@ -157,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	peer.tls = len % 3 == 0;
 	if (parse_peer(&from, fuzz_line(&rest)))
 		peer.address = (const struct sockaddr *)&from;
-	take_headers(&r, rest);
+	fuzz_headers(&r, rest);
 	if (origin_open(&rules, &options, &err) == STOW_OK) {
 		check_networks(&rules);
 		check_request(&rules, &r, &peer);
