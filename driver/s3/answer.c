@@ -60,10 +60,24 @@ static const struct meaning meanings[] = {
 	{ "InvalidObjectState", STOW_EIO, 0 },
 };
 
+/* What a listing is of, with the root; NULL for what is none, or is of all. */
+static const char *prefix_of(const struct call *c)
+{
+	for (size_t i = 0; i < c->n_query; i++) {
+		if (strcmp(c->query[i].name, "prefix") == 0)
+			return c->query[i].value[0] ? c->query[i].value : NULL;
+	}
+	return NULL;
+}
+
 const char *answer_subject(const struct call *c, char *buf, size_t cap)
 {
+	const char *prefix = prefix_of(c);
+
 	if (c->key)
 		text_format(buf, cap, "bucket %s, key %s%s", c->s3->o.bucket, c->s3->root, c->key);
+	else if (prefix)
+		text_format(buf, cap, "bucket %s, prefix %s", c->s3->o.bucket, prefix);
 	else
 		text_format(buf, cap, "bucket %s", c->s3->o.bucket);
 	return buf;

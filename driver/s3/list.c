@@ -260,8 +260,8 @@ static int accept_page(struct call *c, struct stow_error *err)
 	r = take_page(l, xml_root(x, "ListBucketResult"));
 	if (r == STOW_OK)
 		return STOW_OK;
-	return error_set(err, STOW_EIO, c->where, "%s, prefix %s: %s",
-	                 answer_subject(c, subject, sizeof(subject)), l->prefix,
+	return error_set(err, STOW_EIO, c->where, "%s: %s",
+	                 answer_subject(c, subject, sizeof(subject)),
 	                 r == STOW_EIO ? "the listing does not go on: the store gives one page "
 	                                 "again and again"
 	                               : "a page of the listing makes no sense");
