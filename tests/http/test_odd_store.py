@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A server whose store refuses or loses what it is given: clients are told, and nothing is left that
-looks like success."""
+looks like success; one that asks to slow down, for longer than there is patience."""
 
+import json
 import os
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../lib"), os.path.join(HERE, "../fake-s3")]
 
 import images
+import raw
 import registry
 import stowage
 import tap
@@ -30,9 +33,10 @@ class Store:
         self.env = {"STOWAGE_S3_MAXRETRIES": "1", **env}
 
     def serve(self):
-        server = stowage.Server("s3", minio=self.fake, bucket=self.bucket, env=self.env).start()
-        tap.defer(server.kill)
-        self.client = registry.Client(server)
+        self.server = stowage.Server("s3", minio=self.fake, bucket=self.bucket,
+                                     env=self.env).start()
+        tap.defer(self.server.kill)
+        self.client = registry.Client(self.server)
         return self
 
     def keys(self, word):
@@ -122,6 +126,135 @@ def start_without_the_right_to_list():
         tap.ok("s3:ListBucket" in str(e) and store.bucket in str(e), str(e))
         return
     raise AssertionError("it serves")
+
+
+# ---- a store that asks to slow down ----
+
+SLOW = {"status": 503, "code": "SlowDown", "message": "Please reduce your request rate."}
+MANIFEST = images.dump({"schemaVersion": 2, "mediaType": images.MANIFEST, "config": {
+    "mediaType": images.CONFIG, "digest": images.digest(SMALL), "size": len(SMALL)},
+    "layers": []})
+
+
+class Slow(Store):
+    """One that has a blob and a tag, and asks to slow down from now on."""
+
+    def __init__(self, operation="*", key="*", headers=None, **env):
+        super().__init__(**env)
+        self.serve()
+        self.client.push_blob("a", SMALL)
+        self.client.put_manifest("a", "t", MANIFEST, images.MANIFEST)
+        self.location = raw.target(self.client.begin_upload("a").headers["Location"])
+        self.fake.clear()
+        self.fake.fault(operation=operation, key=key, times=None, headers=headers, **SLOW)
+
+    def refused(self, method, path, body=None, after="1"):
+        """It is told to come again, soon; the log says why, of which object."""
+        headers = [f"Content-Type: {images.MANIFEST}"] if body == MANIFEST else []
+        began, before = time.monotonic(), len(self.fake.calls())
+        reply = raw.ask(self.server, method, path, body, *headers)
+        took = time.monotonic() - began
+        what = f"{method} {path}: {reply!r}"
+        tap.equal((reply.status, reply["Retry-After"]), (503, after), what)
+        tap.ok(reply["Connection"] != "close", what)
+        if method != "HEAD":
+            tap.equal(reply.codes, ["UNAVAILABLE"], what)
+        for private in (b"SlowDown", b"reduce", b"bucket", b"docker", b"FAKE"):
+            tap.ok(private not in reply.body, what)
+        tap.ok(took < 12, f"{what}: {took:.1f} s")
+        calls = [call for call in self.fake.calls()[before:] if call.fault]
+        self.line(reply["X-Request-Id"], calls, what)
+        return len(calls)
+
+    def line(self, trace, calls, what):
+        found = [line for line in self.server.log().splitlines()
+                 if f"request={trace} msg=" in line]
+        tap.equal(len(found), 1, what)
+        # a list has a prefix and no key; of a HEAD the store says no code
+        causes = [(f"bucket {self.bucket}, key {call.key}: HTTP 503" +
+                   (" SlowDown: Please" if call.method != "HEAD" else "")) if call.key else
+                  f"bucket {self.bucket}, prefix docker/registry/v2/repositories/"
+                  for call in calls]
+        tap.ok(any(cause in found[0] for cause in causes), f"none of {causes} is in {found[0]}")
+        for word in ("level=warning component=s3.", "HTTP 503", "(store request FAKE"):
+            tap.ok(word in found[0], f"{word} is not in {found[0]}")
+
+    def well_again(self):
+        self.fake.clear()
+        digest = images.digest(SMALL)
+        tap.equal(self.client.manifest("a", "t").body, MANIFEST)
+        tap.equal(self.client.blob("a", digest).body, SMALL)
+        tap.equal(self.client.request("HEAD", f"/v2/a/blobs/{digest}").status, 200)
+        # the upload stands where it stood
+        location = self.client.patch(self.location, LARGE, start=0).headers["Location"]
+        self.client.close_upload(location, images.digest(LARGE))
+        tap.ok(self.client.blob("a", images.digest(LARGE)).body == LARGE, "what came then")
+        self.client.put_manifest("a", "u", MANIFEST, images.MANIFEST)
+        listed = self.client.request("GET", "/v2/a/tags/list", expect=200).body
+        tap.equal(json.loads(listed)["tags"], ["t", "u"])
+
+
+def requests(location):
+    """What is asked of a registry: (method, path, body)."""
+    small, large, manifest = (images.digest(data) for data in (SMALL, LARGE, MANIFEST))
+    return (("GET", "/v2/a/manifests/t", None), ("HEAD", "/v2/a/manifests/t", None),
+            ("GET", f"/v2/a/manifests/{manifest}", None),
+            ("GET", f"/v2/a/blobs/{small}", None), ("HEAD", f"/v2/a/blobs/{small}", None),
+            ("PUT", "/v2/a/manifests/u", MANIFEST),
+            ("POST", f"/v2/a/blobs/uploads/?digest={small}", SMALL),
+            ("POST", f"/v2/a/blobs/uploads/?digest={large}", LARGE),
+            ("POST", f"/v2/b/blobs/uploads/?mount={small}&from=a", b""),
+            ("PATCH", location, SMALL), ("PATCH", location, LARGE),
+            ("PUT", f"{location}&digest={small}", SMALL),
+            ("PUT", f"{location}&digest={large}", LARGE),
+            ("GET", "/v2/a/tags/list", None), ("GET", "/v2/_catalog", None),
+            ("GET", f"/v2/a/referrers/{manifest}", None))
+
+
+@tap.test
+def slow_down_without_patience():
+    """A failed request costs nobody anything but its own answer."""
+    store = Slow(STOWAGE_S3_MAXRETRIES="0")
+    for request in requests(store.location):
+        store.refused(*request)
+    store.well_again()
+
+
+@tap.test
+def slow_down_longer_than_a_request_may_take():
+    """The store is asked again for as long as the request has, and then named as the cause."""
+    store = Slow(STOWAGE_S3_MAXRETRIES="2", STOWAGE_HTTP_REQUESTTIMEOUT="1s",
+                 STOWAGE_HTTP_COMMITTIMEOUT="1s")
+    for request in requests(store.location):
+        tap.ok(store.refused(*request) > 1, f"{request[:2]}: asked once")
+    store.well_again()
+
+
+@tap.test
+def slow_down_for_as_long_as_the_store_says():
+    """The client is told so; who has less time than that does not ask again in vain."""
+    store = Slow(headers={"Retry-After": "7"}, STOWAGE_S3_MAXRETRIES="3",
+                 STOWAGE_HTTP_REQUESTTIMEOUT="5s")
+    for method in ("GET", "HEAD"):
+        tap.equal(store.refused(method, "/v2/a/manifests/t", after="7"), 1, "requests")
+    store.well_again()
+
+
+@tap.cases(data=("GetObject", "*/blobs/sha256/*", "GET", "blobs/{small}", None),
+           stat=("HeadObject", "*", "HEAD", "blobs/{small}", None),
+           tag=("PutObject", "*/tags/*", "PUT", "manifests/u", MANIFEST),
+           revision=("PutObject", "*/blobs/sha256/*", "PUT", "manifests/u", MANIFEST + b" "),
+           begin=("CreateMultipartUpload", "*", "POST", "blobs/uploads/?digest={large}", LARGE),
+           part=("UploadPart", "*", "POST", "blobs/uploads/?digest={large}", LARGE),
+           complete=("CompleteMultipartUpload", "*", "POST", "blobs/uploads/?digest={large}",
+                     LARGE),
+           part_of_a_chunk=("UploadPart", "*", "PATCH", None, LARGE))
+def slow_down_in_the_midst(operation, key, method, path, body):
+    store = Slow(operation, key, STOWAGE_S3_MAXRETRIES="0")
+    path = path and "/v2/a/" + path.format(small=images.digest(SMALL), large=images.digest(LARGE))
+    store.refused(method, path or store.location, body)
+    tap.equal(store.fake.calls(operation)[-1].status, 503)
+    store.well_again()
 
 
 if __name__ == "__main__":
