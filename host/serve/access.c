@@ -68,6 +68,20 @@ static bool words_hold(const char *text, size_t len)
 	return words > 0;
 }
 
+/* A repository's name has no braces: what is not {user} is one that somebody mistook for it. */
+static bool braces_hold(const char *patterns, size_t len)
+{
+	const size_t word = strlen(USER_WORD);
+
+	for (size_t i = 0; i < len; i++) {
+		if (len - i >= word && memcmp(patterns + i, USER_WORD, word) == 0)
+			i += word - 1;
+		else if (patterns[i] == '{' || patterns[i] == '}')
+			return false;
+	}
+	return true;
+}
+
 static int add_rule(struct rules *rules, const char *key, const char *text, size_t len,
                     struct stow_error *err)
 {
@@ -88,6 +102,11 @@ static int add_rule(struct rules *rules, const char *key, const char *text, size
 		return error_set(err, STOW_EINVAL, "config",
 		                 "[access] %s: \"%.*s\": expected PATTERN... : USER...", key,
 		                 (int)(len < 200 ? len : 200), text);
+	if (!braces_hold(r->patterns, r->patterns_len))
+		return error_set(err, STOW_EINVAL, "config",
+		                 "[access] %s: \"%.*s\": in a pattern there are no braces but "
+		                 "those of {user}",
+		                 key, (int)(len < 200 ? len : 200), text);
 	rules->n++;
 	return STOW_OK;
 }

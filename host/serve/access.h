@@ -3,7 +3,7 @@
  * The rules of [access]: who may pull, push and delete in which repositories.
  *
  * A key's value is a list of rules, parted by ";" or line ends: PATTERN... : USER...  A pattern is of
- * pattern.h, with {user}, as often as one likes, for the name of whoever asks; a user is a name, * for all that have one,
+ * pattern.h, with {user}, as often as one likes, for the name of whoever asks and no other braces; a user is a name, * for all that have one,
  * anonymous for everybody.  A request is allowed where one rule does; a key without rules allows all
  * that have a name, and pull everybody where anonymouspull is on.  push implies neither of the others.
  *

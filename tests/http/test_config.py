@@ -94,6 +94,8 @@ S3 = {"STOWAGE_STORAGE_DRIVER": "s3", "STOWAGE_S3_BUCKET": "b", "STOWAGE_S3_REGI
     threshold=("HEALTH_THRESHOLD", "0", r"\[health\] threshold = 0: .*"),
     log=("LOG_LEVEL", "loud", r"\[log\] level.*"),
     access=("ACCESS_PULL", "a", r"\[access\] pull: .*"),
+    braces=("ACCESS_PUSH", "a : u; home/{group}/** : *",
+            r'\[access\] push: " home/\{group\}/\*\* : \*": in a pattern there are no braces .*'),
     folder=("FILESYSTEM_ROOTDIRECTORY", "", r"\[filesystem\]: .*rootdirectory is empty"),
     bucket=("S3_BUCKET", "a/b", r"\[s3\]: option bucket must be .*"),
     chunk=("S3_CHUNKSIZE", "1M", r"\[s3\]: option chunksize must be .*"),

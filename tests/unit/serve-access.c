@@ -257,6 +257,34 @@ static void mistakes_are_named(void **state)
 	}
 }
 
+/* They look like {user}, and would let nobody in, or somebody else. Users may be called so. */
+static void other_braces_are_refused(void **state)
+{
+	static const char *const bad[] = {
+		"home/{group}/** : *", "home/{USER}/** : *",  "{User} : u",
+		"{user}{ : u",         "}{user} : u",         "{} : u",
+		"{{user}} : u",        "{us{user}er} : u",    "a : u; {user : u",
+		"{user}/a user} : u",  "{user} {x} : *",      "a/{*}/b : u",
+		"{ user } : u",        "** {user}/{tag} : u",
+	};
+	char text[1024];
+	char *variables[2] = { text, NULL };
+	struct access *good = rules("{user} home/{user}/{user}{user}-* : {group} }{ *", NULL, NULL);
+
+	(void)state;
+	access_free(good);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct access *a = NULL;
+		struct stow_error err = { 0 };
+
+		assert_true(text_format(text, sizeof(text), "STOWAGE_ACCESS_PULL=%s", bad[i]));
+		assert_int_equal(open_with(variables, &a, &err), STOW_EINVAL);
+		assert_non_null(strstr(err.message, "[access] pull"));
+		assert_non_null(strstr(err.message, "no braces but those of {user}"));
+		assert_null(a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +297,7 @@ int main(void)
 		cmocka_unit_test(names_are_no_patterns),
 		cmocka_unit_test(a_name_stands_for_itself_each_time),
 		cmocka_unit_test(mistakes_are_named),
+		cmocka_unit_test(other_braces_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
