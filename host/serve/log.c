@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The sink of events and requests.  It must not know what they mean, nor wait for anything but
- * the write itself.
+ * the write itself, and then not long for the rest of a line.
  */
 #include "host/serve/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -17,7 +19,8 @@
 #include "host/serve/reply.h"
 
 #define LINE_MAX_LEN ((size_t)64 * 1024)
-#define COMPONENTS_MAX 32 /* with a level of their own */
+#define REST_PATIENCE (100 * CLOCK_MILLISECOND) /* with a reader that takes a line's rest slowly */
+#define COMPONENTS_MAX 32                       /* with a level of their own */
 #define COMPONENT_MAX 32
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
@@ -37,6 +40,17 @@ struct table {
 struct sink_levels {
 	struct mutex lock;
 	struct table table GUARDED_BY(lock);
+};
+
+/* One place where lines go. */
+struct sink_end {
+	struct mutex lock; /* a line is written under it, so that none begins within another */
+	bool half GUARDED_BY(lock); /* what is there ends within a line */
+};
+
+struct sink_ends {
+	struct sink_end of[2]; /* of events, of requests */
+	bool one;              /* both go where events go */
 };
 
 static int32_t level_of_name(const char *name, size_t len)
@@ -111,6 +125,34 @@ static int32_t level_of(const struct sink *s, const char *component)
 	return level;
 }
 
+static bool is_same(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+/* NULL without memory. */
+static struct sink_ends *open_ends(const struct sink *s)
+{
+	struct sink_ends *ends = calloc(1, sizeof(*ends));
+
+	if (!ends)
+		return NULL;
+	ends->one = is_same(s->events, s->requests);
+	if (mutex_init(&ends->of[0].lock) != 0) {
+		free(ends);
+		return NULL;
+	}
+	if (mutex_init(&ends->of[1].lock) != 0) {
+		mutex_done(&ends->of[0].lock);
+		free(ends);
+		return NULL;
+	}
+	return ends;
+}
+
 int sink_open(struct sink *s, const struct stow_config *config, struct stow_error *err)
 {
 	const char *format = stow_config_string(config, "log", "format");
@@ -139,7 +181,11 @@ int sink_open(struct sink *s, const struct stow_config *config, struct stow_erro
 	mutex_lock(&s->levels->lock);
 	s->levels->table = table;
 	mutex_unlock(&s->levels->lock);
-	return STOW_OK;
+	s->ends = open_ends(s);
+	if (s->ends)
+		return STOW_OK;
+	sink_close(s);
+	return error_nomem(err, "log.open");
 }
 
 int sink_reload(const struct sink *s, const struct stow_config *config, struct stow_error *err)
@@ -161,6 +207,12 @@ void sink_close(struct sink *s)
 		mutex_done(&s->levels->lock);
 	free(s->levels);
 	s->levels = NULL;
+	if (s->ends) {
+		mutex_done(&s->ends->of[0].lock);
+		mutex_done(&s->ends->of[1].lock);
+	}
+	free(s->ends);
+	s->ends = NULL;
 }
 
 /* ---- lines ---- */
@@ -214,27 +266,56 @@ static void add_time(const struct sink *s, struct buf *b)
 	add_text(s, b, "time", text);
 }
 
-/* One write a line, so that lines of threads and processes do not mix. */
-static void put_line(const struct sink *s, int fd, struct buf *b)
+/*
+ * How much of it was written.  What has begun is waited for, a while: a pipe that does not block
+ * takes part of a line that is longer than PIPE_BUF.  What has not is dropped, as a whole.
+ */
+static size_t write_line(int fd, const char *line, size_t len)
 {
-	const char *p;
-	size_t left;
+	int64_t until = 0;
+	size_t done = 0;
+
+	while (done < len) {
+		struct pollfd p = { .fd = fd, .events = POLLOUT };
+		ssize_t n = write(fd, line + done, len - done);
+		int64_t left;
+
+		if (n > 0)
+			done += (size_t)n;
+		if (n > 0 || (n < 0 && errno == EINTR))
+			continue;
+		if (n == 0 || errno != EAGAIN || done == 0)
+			break;
+		if (until == 0)
+			until = clock_monotonic() + REST_PATIENCE;
+		left = until - clock_monotonic();
+		if (left <= 0)
+			break;
+		(void)poll(&p, 1, (int)(left / CLOCK_MILLISECOND) + 1);
+	}
+	return done;
+}
+
+/* One write a line, so that lines of processes do not mix; under a lock, so that those of threads
+ * do not where one is written in parts. */
+static void put_line(const struct sink *s, bool event, struct buf *b)
+{
+	struct sink_end *end;
+	int fd = event ? s->events : s->requests;
+	size_t done;
 
 	buf_adds(b, s->json ? "}\n" : "\n");
-	if (buf_status(b) != STOW_OK)
+	if (buf_status(b) != STOW_OK || !s->ends)
 		return;
-	p = b->data;
-	left = b->len;
-	while (left > 0) {
-		ssize_t n = write(fd, p, left);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return;
-		p += n;
-		left -= (size_t)n;
+	end = &s->ends->of[event || s->ends->one ? 0 : 1];
+	mutex_lock(&end->lock);
+	if (end->half && write_line(fd, "\n", 1) == 1)
+		end->half = false;
+	if (!end->half) {
+		done = write_line(fd, b->data, b->len);
+		end->half = done > 0 && done < b->len;
 	}
+	mutex_unlock(&end->lock);
 }
 
 static void put_event(const struct sink *s, int32_t level, const char *component, const char *trace,
@@ -252,7 +333,7 @@ static void put_event(const struct sink *s, int32_t level, const char *component
 	add_text(s, &b, "component", component);
 	add_text(s, &b, "request", trace);
 	add_text(s, &b, "msg", message);
-	put_line(s, s->events, &b);
+	put_line(s, true, &b);
 }
 
 void sink_write(void *arg, int32_t level, const char *component, const char *line)
@@ -296,5 +377,5 @@ void sink_request(const struct sink *s, const struct sink_request *r)
 	add_number(s, &b, "duration_us", r->duration_ns / 1000);
 	add_number(s, &b, "store_requests", (int64_t)r->store_requests);
 	add_text(s, &b, "agent", r->agent);
-	put_line(s, s->requests, &b);
+	put_line(s, false, &b);
 }

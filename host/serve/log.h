@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where lines go: events to standard error, one line a request to standard output, each written
- * whole, as key=value or JSON.  Control characters never reach a line; secrets are never given to
- * it.  It knows nothing of requests but their fields.
+ * Where lines go: events to standard error, one line a request to standard output, as key=value or
+ * JSON.  Each is written whole, or not at all where there is no room for it and the descriptor does
+ * not block; of one that is longer than PIPE_BUF the rest is waited for, 100 ms at most, and a line
+ * that was left half is ended before the next one.  Control characters never reach a line; secrets
+ * are never given to it.  It knows nothing of requests but their fields.
  */
 #ifndef SERVE_LOG_H
 #define SERVE_LOG_H
@@ -12,9 +14,11 @@
 #include <stowage/config.h>
 
 struct sink_levels;
+struct sink_ends;
 
 struct sink {
 	struct sink_levels *levels; /* what is written of each component; NULL: nothing */
+	struct sink_ends *ends;     /* how lines end there; NULL: nothing is written */
 	bool json;
 	bool access;
 	int events, requests; /* descriptors */
