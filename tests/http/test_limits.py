@@ -175,6 +175,33 @@ def slow_senders_are_closed():
 
 
 @tap.test
+def manifests_that_trickle_are_closed():
+    """Their body is collected, not streamed: what was held for it is free again."""
+    manifest = images.dump({"schemaVersion": 2, "mediaType": images.MANIFEST, "config": {
+        "mediaType": images.CONFIG, "digest": DIGEST, "size": len(BLOB)}, "layers": []})
+    server = serve(HTTP_MINRATE="1000", HTTP_MINRATETIME="2s", HTTP_MANIFESTMEMORY="4M")
+    c = registry.Client(server)
+    c.push_blob("a", BLOB)
+    for how in (f"Content-Length: {3 << 20}", "Transfer-Encoding: chunked"):
+        told = server.log().count("slower than [http] minrate")
+        with raw.Connection(server, timeout=60) as slow:
+            slow.head("PUT", "/v2/a/manifests/t", f"Content-Type: {images.MANIFEST}", how)
+            end, closed = time.monotonic() + 40, False
+            while not closed and time.monotonic() < end:
+                try:
+                    slow.send(b"1\r\n \r\n" if "chunked" in how else b" ")
+                except OSError:
+                    closed = True
+                time.sleep(0.05)
+            tap.ok(closed, f"{how}: goes on")
+        tap.equal(server.log().count("slower than [http] minrate"), told + 1, server.log())
+    tap.equal(raw.ask(server, "GET", "/v2/a/manifests/t").status, 404)
+    padded = manifest[:-1] + b" " * (3 << 20) + manifest[-1:]
+    c.put_manifest("a", "t", padded, images.MANIFEST)
+    tap.ok(c.manifest("a", "t").body == padded, "the next one")
+
+
+@tap.test
 def slow_takers_are_closed():
     server = serve(HTTP_MINRATE="100K", HTTP_MINRATETIME="2s")
     data = os.urandom(32 << 20)
