@@ -162,6 +162,27 @@ def expect_continue():
 
 
 @tap.test
+def other_expectations_are_passed_over():
+    """The answer is as without them, and none comes before the body; the connection goes on."""
+    for expect in (("Expect: something-else",), ("Expect: 100-continue, x",), ("Expect: x=1;y",),
+                   ("Expect: 200-ok, 100-continue",), ("Expect:",), ("Expect: 100-continued",),
+                   ("Expect: x", "Expect: y"), ("Expect: " + "x" * 2000,)):
+        location = begin()
+        for method, path, status in (("PATCH", location, 202), ("PUT", "/v2/A/manifests/x", 400)):
+            with raw.Connection(server) as c:
+                c.head(method, path, "Content-Length: 5", *expect)
+                c.socket.settimeout(0.1)
+                try:
+                    raise AssertionError(f"{expect}: {c.reply()!r} before the body")
+                except TimeoutError:
+                    c.socket.settimeout(30)
+                reply = c.send(b"abcde").reply()
+                tap.equal((reply.status, reply["Connection"]), (status, None), f"{expect}")
+                tap.equal(c.head("GET", "/v2/", *expect).reply().status, 200, "without a body")
+                tap.equal(c.head("GET", "/v2/nothing").reply().status, 404, "and goes on")
+
+
+@tap.test
 def expect_continue_refused_before_the_body():
     for method, path, length, status in (
             ("PATCH", "/v2/a/b/blobs/uploads/u", 1 << 40, 404),
