@@ -70,25 +70,20 @@ static int resolve(struct stow_registry *registry, const struct stow_op *op, con
 }
 
 /* Registry 2.1.0 linked revisions as layers. They are not read there, or every manifest could be
- * fetched as a layer and every layer deleted as a manifest; but it is said. */
+ * fetched as a layer and every layer deleted as a manifest; but it is said.  Of other data the store is
+ * not asked once more: the time it takes would tell what other repositories have. */
 static int check_legacy(struct stow_registry *registry, const struct stow_op *op, const char *name,
-                        const struct digest *digest, struct stow_error *err)
+                        const struct digest *digest, const void *data, size_t len,
+                        struct stow_error *err)
 {
-	cleanup_free void *data = malloc(STOW_MANIFEST_MAX);
 	enum manifest_kind kind = 0;
 	struct layout_key key;
 	struct digest target;
-	size_t len;
 
-	if (!data)
-		return error_nomem(err, "manifest.get");
+	if (manifest_recognise(&kind, data, len, NULL) != STOW_OK || kind != MANIFEST_SCHEMA1)
+		return STOW_ENOTFOUND;
 	layout_link(&key, name, LAYOUT_LAYERS, digest);
 	if (link_read(registry->store, op, &key, digest, &target, NULL) != STOW_OK)
-		return STOW_ENOTFOUND;
-	layout_data(&key, digest);
-	if (store_get(registry->store, op, key.text, NULL, data, STOW_MANIFEST_MAX, &len, NULL,
-	              NULL) != STOW_OK ||
-	    manifest_recognise(&kind, data, len, NULL) != STOW_OK || kind != MANIFEST_SCHEMA1)
 		return STOW_ENOTFOUND;
 	return error_set(err, STOW_ENOTSUP, "manifest.get",
 	                 "%s@%s is linked under _layers alone, as registry 2.1.0 left manifests; "
@@ -114,7 +109,7 @@ static int get_bytes(struct stow_registry *registry, const struct stow_op *op, c
 	read = cache_read_begin(registry->cache);
 	status = revision_read(registry, op, name, digest, &data, &len, &unlinked, err);
 	if (status == STOW_ENOTFOUND && unlinked)
-		return check_legacy(registry, op, name, digest, err);
+		return check_legacy(registry, op, name, digest, data, len, err);
 	if (status != STOW_OK)
 		return status;
 	*ret = cache_bytes_new(data, len);

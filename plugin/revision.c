@@ -83,8 +83,12 @@ int revision_read(struct stow_registry *registry, const struct stow_op *op, cons
 	status = store_batch(registry->store, op, calls, 2, sizeof(calls[0]), err);
 	if (status == STOW_OK)
 		status = link_call_result(&calls[0], digest, &target, err);
-	if (ret_unlinked)
-		*ret_unlinked = status == STOW_ENOTFOUND && calls[1].status == STOW_OK;
+	if (ret_unlinked && status == STOW_ENOTFOUND && calls[1].status == STOW_OK) {
+		*ret_unlinked = true;
+		*ret_len = calls[1].ret_len;
+		*ret_data = shrink(take(data), *ret_len);
+		return unknown(name, digest, err);
+	}
 	if (status == STOW_OK && digest_equal(&target, digest))
 		status = data_result(&calls[1], digest, &len, err);
 	else if (status == STOW_OK)

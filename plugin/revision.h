@@ -11,8 +11,9 @@
 #include "plugin/layout.h"
 #include "plugin/registry.h"
 
-/* Link and data side by side. STOW_ENOTFOUND if either is missing; *ret_unlinked (may be NULL) says
- * whether it is the link alone. *ret_data is the caller's. */
+/* Link and data side by side. STOW_ENOTFOUND if either is missing; *ret_unlinked (may be NULL) becomes
+ * true where it is the link alone, and then the data is given all the same, not verified. *ret_data is
+ * the caller's. */
 int revision_read(struct stow_registry *, const struct stow_op *, const char *name,
                   const struct digest *, void **ret_data, size_t *ret_len, bool *ret_unlinked,
                   struct stow_error *);
