@@ -182,12 +182,12 @@ def begun(alice, name, data):
     return path.rpartition("/")[2], state
 
 
-def start(kind, place):
+def start(kind, place, **more):
     """A server with what is hidden, and the two sides of it."""
     front, env, _ = PLACES[place]
     server = stowage.Server(env={
         "STOWAGE_DELETE_ENABLED": "yes", "STOWAGE_UPLOADS_ANONYMOUSMOUNT": "yes", **env,
-        **kind.env()}).start()
+        **more, **kind.env()}).start()
     alice = Alice(server, kind, front)
     alice.push_blob(OPEN, CONFIG)
     alice.push_blob(HIDDEN, BLOB)
@@ -370,6 +370,125 @@ def by_token(place):
 @tap.cases(**{place: place for place in PLACES})
 def by_certificate(place):
     walk(Certificates(), place, 2 * EVERY[place])
+
+
+# ---- what is hidden, asked for where all is open ----
+
+def image(config=None, layers=(), **more):
+    """A manifest of these blobs; without a config of the open one."""
+    one = {"mediaType": images.CONFIG, "size": len(CONFIG), "digest": images.digest(CONFIG)}
+    return images.dump({
+        "schemaVersion": 2, "mediaType": images.MANIFEST, "config": config or one,
+        "layers": [*layers], **more})
+
+
+def puts(side):
+    """Manifests that name what the side has, by the one who may push them there: (body, type)."""
+    blob = {"mediaType": images.CONFIG, "size": len(BLOB), "digest": side.blob}
+    manifest = {"mediaType": images.MANIFEST, "size": 300, "digest": side.manifest}
+    yield image(blob), images.MANIFEST
+    yield image(layers=[blob]), images.MANIFEST
+    yield image(layers=[manifest]), images.MANIFEST
+    yield image(manifest), images.MANIFEST
+    yield image(dict(blob, size=1), [dict(blob, size=2), blob]), images.MANIFEST
+    yield image(layers=[dict(blob, urls=["https://example.org/x"])]), images.MANIFEST
+    yield image(subject=blob, layers=[blob]), images.MANIFEST
+    yield image(subject=manifest, config=blob), images.MANIFEST
+    yield image(subject=manifest), images.MANIFEST
+    yield images.dump({"schemaVersion": 2, "mediaType": images.INDEX,
+                       "manifests": [manifest]}), images.INDEX
+    yield images.dump({"schemaVersion": 2, "mediaType": images.INDEX, "manifests": [],
+                       "subject": dict(manifest, digest=side.blob)}), images.INDEX
+    yield images.dump({"schemaVersion": 2, "mediaType": images.DOCKER_LIST,
+                       "manifests": [dict(manifest, platform={})]}), images.DOCKER_LIST
+
+
+def asked_in_the_open(side, own):
+    """(method, target, body, headers) of each request; own is uuid and _state of an upload there."""
+    base = f"/v2/{OPEN}"
+    uploads, tag = f"{base}/blobs/uploads/", "t-" + side.name.partition("/")[0]
+    referrers = [("GET", f"{base}/referrers/{digest}{query}", None, ())
+                 for digest in (side.blob, side.manifest) for query in ("", "?artifactType=x/y")]
+    for method in ("GET", "HEAD"):
+        for digest in (side.blob, side.manifest):
+            for tail in (f"/blobs/{digest}", f"/manifests/{digest}"):
+                for header in ("Accept: */*", "Range: bytes=0-3", f'If-None-Match: "{digest}"',
+                               f"Accept: {images.MANIFEST}", f'If-Range: "{digest}"'):
+                    yield method, base + tail, None, (header,)
+    yield from referrers
+    for uuid, state in ((side.uuid, side.state), (side.uuid, own[1]), (own[0], side.state)):
+        upload = f"{uploads}{uuid}?_state={state}"
+        yield "GET", upload, None, ()
+        yield "PATCH", upload, b"x", ()
+        yield "PATCH", upload, b"x", ("Content-Range: 10-10",)
+        yield "PUT", f"{upload}&digest={side.blob}", b"", ()
+        yield "PUT", f"{upload}&digest={side.blob}", b"x", ()
+        yield "DELETE", upload, None, ()
+    for query in (f"mount={side.blob}&from={side.name}", f"mount={side.manifest}&from={side.name}",
+                  f"mount={side.blob}&from={OPEN}", f"mount={side.blob}",
+                  f"mount={side.manifest}", f"from={side.name}",
+                  f"mount={side.blob}&from={side.name}&digest={side.blob}",
+                  f"mount={images.digest(CONFIG)}&from={side.name}"):
+        yield "POST", f"{uploads}?{query}", b"", ()
+    yield "POST", f"{uploads}?digest={side.blob}", b"something else", ()
+    for body, kind in puts(side):
+        for reference in (tag, images.digest(body)):
+            yield "PUT", f"{base}/manifests/{reference}", body, (f"Content-Type: {kind}",)
+    yield "PUT", f"{base}/manifests/{side.manifest}", image(), (f"Content-Type: {images.MANIFEST}",)
+    yield from referrers
+    yield "DELETE", f"{base}/blobs/{side.blob}", None, ()
+    yield "DELETE", f"{base}/manifests/{side.manifest}", None, ()
+
+
+def seen_in_the_open(answer, side):
+    """Likewise without the digests of manifests that are the sides' own."""
+    text = seen(answer, side)
+    for body, _ in puts(side):
+        text = text.replace(images.digest(body).partition(":")[2], "OWN")
+    return text
+
+
+@tap.cases(password=(Passwords, "0"), token=(Tokens, "0"), certificate=(Certificates, "0"),
+           cached=(Passwords, "1M"))
+def what_is_hidden_asked_for_in_the_open(kind, cache):
+    """By who may all there: each answer is the one of what is nowhere, and as dear."""
+    kind = kind()
+    server, (hidden, absent) = start(kind, "root", STOWAGE_CACHE_SIZE=cache)
+    tap.defer(server.kill)
+    alice = Alice(server, kind, "")
+    own = begun(alice, OPEN, b"more bytes")
+    # the first time that a thing is asked for or made may cost more, whosever it is
+    first = Side(ABSENT, images.digest(b"3"), images.digest(b"4"),
+                 *begun(alice, ABSENT, b""))
+    headers, context = next(iter(kind.strangers.values()))
+    asker = Asker(server, context)
+    before, differ, statuses, count = raw.tree(server.data), [], set(), 0
+    sides = (first, hidden, absent)
+    tables = [list(asked_in_the_open(side, own)) for side in sides]
+    for n, requests in enumerate(zip(*tables)):
+        texts = []
+        for which, side, (method, target, body, more) in zip((2, 0, 1), sides, requests):
+            answer = asker.ask(method, target, body,
+                               [*headers, *more, f"X-Request-Id: open0-{n}-{which}"])
+            texts.append(seen_in_the_open(answer, side))
+            statuses.add(answer and answer.status)
+        if texts[1] != texts[2]:
+            differ.append(f"{requests[1][:3]}: {texts[1]}, not {texts[2]}")
+        count += 1
+    asker.close()
+    tap.equal(differ[:5], [])
+    tap.ok(statuses >= {200, 201, 202, 400, 404}, f"some of all kinds: {statuses}")
+    found = store_requests(server, 2 * count, "open0")
+    tap.equal(len(found), 2 * count, "requests in the log")
+    for n in range(count):
+        costs = [int(found[f"open0-{n}-{which}"]) for which in (0, 1)]
+        if cache != "0":
+            # that data is there is remembered, that it is not is asked again, beside the link
+            costs = [min(cost, 1) for cost in costs]
+        tap.equal(costs[0], costs[1], f"requests to the store for {tables[1][n][:2]}")
+    after = raw.tree(server.data)
+    tap.equal([p for p in before if "/hidden/" in p and after.get(p) != before[p]], [])
+    tap.equal([p for p in set(after) - set(before) if "/hidden/" in p or "/vacant/" in p], [])
 
 
 if __name__ == "__main__":
