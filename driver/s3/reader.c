@@ -91,8 +91,7 @@ static int ring_set(struct reader *r, size_t len, size_t reserved, struct stow_e
 static int ring_open(struct reader *r, const struct stow_op *op, struct stow_error *err)
 {
 	size_t len = ring_size(r), reserved = len;
-	int s = budget_take(&r->s3->budget, op, BUDGET_READ, len, clock_monotonic() + PATIENCE,
-	                    err);
+	int s = budget_read(&r->s3->budget, op, len, clock_monotonic() + PATIENCE, err);
 
 	if (s == STOW_EBUSY) {
 		reserved = 0;
@@ -121,7 +120,7 @@ static int ring_grow(struct reader *r, struct stow_error *err)
 	size_t len = ring_size(r);
 
 	if (r->reserved || r->ring.held || len <= r->mapped ||
-	    !budget_try(&r->s3->budget, BUDGET_READ, len))
+	    !budget_try_read(&r->s3->budget, len))
 		return STOW_OK;
 	ring_release(r);
 	return ring_set(r, len, len, err);

@@ -273,10 +273,9 @@ int s3_write_copy(void *handle, const struct stow_op *op, const char *from, cons
 	struct stow_error e = { 0 };
 	int r;
 
-	if (w->failure.status != STOW_OK)
-		return error_copy(err, &w->failure);
-	if (w->committed || w->parked)
-		return error_set(err, STOW_EINVAL, "s3.write", "the write has ended already");
+	r = writer_check(w, "s3.write", err);
+	if (r != STOW_OK)
+		return r;
 	if (!source)
 		return error_nomem(err, "s3.write");
 	r = s3_key_check(w->s3, from, "s3.write", &e);
@@ -284,6 +283,8 @@ int s3_write_copy(void *handle, const struct stow_op *op, const char *from, cons
 		r = error_set(&e, STOW_EINVAL, "s3.write", "negative offset or length");
 	if (r == STOW_OK && if_match && strlen(if_match) >= sizeof(rc.if_match))
 		r = error_set(&e, STOW_EINVAL, "s3.write", "no ETag of this store is so long");
+	if (r == STOW_OK)
+		r = budget_enter(&w->s3->budget, &w->part, &e);
 	if (r == STOW_OK)
 		r = writer_room(w, length, &e);
 	if (r == STOW_OK)
@@ -293,5 +294,8 @@ int s3_write_copy(void *handle, const struct stow_op *op, const char *from, cons
 	if (if_match)
 		memcpy(rc.if_match, if_match, strlen(if_match) + 1);
 	r = append(&rc, op, &e);
-	return r == STOW_OK ? STOW_OK : writer_fail(w, &e, err);
+	if (r != STOW_OK)
+		return writer_fail(w, &e, err);
+	budget_leave(&w->s3->budget, &w->part, w->fill);
+	return STOW_OK;
 }

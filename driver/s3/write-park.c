@@ -41,14 +41,14 @@ static int put_record(struct writer *w, const struct stow_op *op, const char *re
                       const struct buf *head, const uint8_t *nonce, struct stow_error *err)
 {
 	struct stow_put put = { .size = sizeof(put), .length = -1 };
-	size_t len = head->len + w->fill + PARK_SUM, size = w->cap;
-	char *body = w->buf ? budget_grow(w->buf, w->cap, len) : budget_map(len);
+	size_t len = head->len + w->fill + PARK_SUM, size = w->part.size;
+	char *body = w->part.data ? budget_grow(w->part.data, size, len) : budget_map(len);
 	cleanup_call struct call c = { 0 };
 	int r;
 
 	if (!body)
 		return error_nomem(err, "s3.park");
-	w->buf = NULL;
+	budget_part_take(&w->part, &size);
 	w->cap = 0;
 	memmove(body + head->len, body, w->fill);
 	memcpy(body, head->data, head->len);
@@ -107,10 +107,9 @@ int s3_write_park(void *handle, const struct stow_op *op, void *buf, size_t cap,
 	struct stow_error e = { 0 };
 	int r;
 
-	if (w->failure.status != STOW_OK)
-		return error_copy(err, &w->failure);
-	if (w->committed || w->parked)
-		return error_set(err, STOW_EINVAL, "s3.park", "the write has ended already");
+	r = writer_check(w, "s3.park", err);
+	if (r != STOW_OK)
+		return r;
 	if (w->last_part)
 		r = error_set(&e, STOW_ENOTSUP, "s3.park",
 		              "bucket %s, key %s%s: the upload ends with a part under 5 MiB, after "
@@ -120,6 +119,8 @@ int s3_write_park(void *handle, const struct stow_op *op, void *buf, size_t cap,
 		r = error_set(&e, STOW_ERANGE, "s3.park", "the state has %d bytes, the buffer %zu",
 		              PARK_STATE, cap);
 	else
+		r = budget_enter(&w->s3->budget, &w->part, &e);
+	if (r == STOW_OK)
 		r = park(w, op, buf, ret_len, &e);
 	if (r != STOW_OK) {
 		/* a record that may be there all the same goes when the writer is closed */

@@ -3,8 +3,9 @@
  * A writer: fills a part, hands it over, goes on with the next while up to four are on their way.
  * It must not know what the bytes are; what fits into one part becomes one PUT at commit.
  *
- * Memory: a part is reserved before it is filled.  A writer whose parts are on their way waits for
- * those before it queues for memory, so whoever queues holds nothing.
+ * Memory: a part is reserved before it is filled, and known to the budget while it fills, which may
+ * take back what a slow client has not filled yet.  A writer whose parts are on their way waits for
+ * those before it queues for memory, so whoever queues holds nothing but the part that it queues for.
  */
 #include "driver/s3/writer.h"
 
@@ -22,10 +23,30 @@
 #define ABORTS_MOST 4
 #define ABORT_PAUSE (50 * CLOCK_MILLISECOND)
 
+int writer_check(const struct writer *w, const char *where, struct stow_error *err)
+{
+	if (w->failure.status != STOW_OK)
+		return error_copy(err, &w->failure);
+	if (w->committed || w->parked)
+		return error_set(err, STOW_EINVAL, where, "the write has ended already");
+	if (w->owed)
+		return error_set(err, STOW_EINVAL, where, "the last write is to be made again");
+	return STOW_OK;
+}
+
+static void drop_part(struct writer *w)
+{
+	budget_part_drop(&w->s3->budget, &w->part);
+	w->cap = w->fill = 0;
+}
+
 int writer_fail(struct writer *w, const struct stow_error *e, struct stow_error *err)
 {
+	w->owed = false;
 	if (w->failure.status == STOW_OK)
 		w->failure = *e;
+	/* who calls may be slow to close it */
+	drop_part(w);
 	return error_copy(err, e);
 }
 
@@ -183,40 +204,34 @@ static size_t next_part_size(const struct writer *w)
 	return (size_t)growing_size(w, w->upload.n);
 }
 
-static int take_buffer(struct writer *w, const struct stow_op *op, struct stow_error *err)
+/* Memory for more of the part that fills, or for the first of the next one. */
+static int make_room(struct writer *w, const struct stow_op *op, struct stow_error *err)
 {
-	size_t size = next_part_size(w);
+	struct budget *b = &w->s3->budget;
+	unsigned busy;
+	int64_t until;
+	int r;
 
-	while (!budget_try(&w->s3->budget, BUDGET_WRITE, size)) {
-		unsigned busy = count_slots(w);
-		int r;
+	/* who does not wait for those on their way pushes them on all the same */
+	if (w->nowait && (r = poll_slots(w, op, &busy, &until, err)) != STOW_OK)
+		return r;
+	if (w->cap == 0) {
+		w->cap = next_part_size(w);
+		w->fill = 0;
+	}
+	for (;;) {
+		enum budget_how how = BUDGET_TICKET;
 
-		if (busy) {
-			r = wait_slots(w, op, busy - 1, err);
-		} else {
-			r = budget_take(&w->s3->budget, op, BUDGET_WRITE, size, 0, err);
-			if (r == STOW_OK)
-				break;
-		}
+		busy = count_slots(w);
+		if (!w->nowait)
+			how = busy ? BUDGET_TRY : BUDGET_WAIT;
+		r = budget_part(b, &w->part, op, how, w->cap, w->fill, err);
+		if (r != STOW_EBUSY || w->nowait || !busy)
+			return r;
+		r = wait_slots(w, op, busy - 1, err);
 		if (r != STOW_OK)
 			return r;
 	}
-	w->buf = budget_map(size);
-	if (!w->buf) {
-		budget_give(&w->s3->budget, BUDGET_WRITE, size);
-		return error_nomem(err, "s3.write");
-	}
-	w->cap = size;
-	w->fill = 0;
-	return STOW_OK;
-}
-
-static void drop_buffer(struct writer *w)
-{
-	budget_unmap(w->buf, w->cap);
-	budget_give(&w->s3->budget, BUDGET_WRITE, w->cap);
-	w->buf = NULL;
-	w->cap = w->fill = 0;
 }
 
 int writer_begin(struct writer *w, const struct stow_op *op, struct stow_error *err)
@@ -238,13 +253,12 @@ int writer_flush(struct writer *w, const struct stow_op *op, struct stow_error *
 		return r;
 	while (s->job.active)
 		s++;
-	multipart_describe(&w->upload, &s->job, number, w->buf, w->fill);
+	multipart_describe(&w->upload, &s->job, number, w->part.data, w->fill);
 	s->job.call.waiter = w->waiter;
 	s->job.call.ended = slot_ended;
 	s->job.call.ended_arg = s;
 	s->budget = &w->s3->budget;
-	s->buf = take(w->buf);
-	s->size = w->cap;
+	s->buf = budget_part_take(&w->part, &s->size);
 	w->cap = w->fill = 0;
 	call_poll(&s->job.call, op); /* on its way; how it ends is seen later */
 	return STOW_OK;
@@ -263,16 +277,16 @@ int writer_take(struct writer *w, const struct stow_op *op, const char *data, si
 		size_t n;
 		int r = STOW_OK;
 
-		if (w->buf && w->fill == w->cap)
+		if (w->cap && w->fill == w->cap)
 			r = writer_flush(w, op, err);
-		if (r == STOW_OK && !w->buf)
-			r = take_buffer(w, op, err);
+		if (r == STOW_OK && w->fill == w->part.size)
+			r = make_room(w, op, err);
 		if (r != STOW_OK)
 			return r;
-		n = w->cap - w->fill;
+		n = w->part.size - w->fill;
 		if (n > len)
 			n = len;
-		memcpy(w->buf + w->fill, data, n);
+		memcpy(w->part.data + w->fill, data, n);
 		if (w->hashed)
 			hash_update(&w->hash, data, n);
 		w->fill += n;
@@ -287,6 +301,34 @@ int writer_take(struct writer *w, const struct stow_op *op, const char *data, si
 	return STOW_OK;
 }
 
+static bool is_owed(int r, const struct stow_error *e)
+{
+	return r == STOW_EBUSY && e->flags & STOW_ERROR_AGAIN;
+}
+
+/* The bytes, or what is left of those that are written once more. */
+static int write_rest(struct writer *w, const struct stow_op *op, const char *data, size_t len,
+                      struct stow_error *err)
+{
+	int64_t before = w->taken;
+	int r;
+
+	if (w->skip > len)
+		return error_set(err, STOW_EINVAL, "s3.write",
+		                 "fewer bytes than in the write that is made again");
+	data += w->skip;
+	len -= w->skip;
+	r = writer_room(w, len > INT64_MAX ? INT64_MAX : (int64_t)len, err);
+	if (r != STOW_OK)
+		return r;
+	w->nowait = op && op->flags & STOW_OP_NOWAIT;
+	r = writer_take(w, op, data, len, err);
+	w->nowait = false;
+	w->owed = is_owed(r, err);
+	w->skip = w->owed ? w->skip + (size_t)(w->taken - before) : 0;
+	return r;
+}
+
 int s3_write(void *handle, const struct stow_op *op, const void *data, size_t len,
              struct stow_error *err)
 {
@@ -294,16 +336,18 @@ int s3_write(void *handle, const struct stow_op *op, const void *data, size_t le
 	struct stow_error e = { 0 };
 	int r;
 
-	if (w->failure.status != STOW_OK)
-		return error_copy(err, &w->failure);
-	if (w->committed || w->parked)
-		return error_set(err, STOW_EINVAL, "s3.write", "the write has ended already");
+	r = w->owed ? STOW_OK : writer_check(w, "s3.write", err);
+	if (r != STOW_OK)
+		return r;
 	r = clock_op_check(op, "s3.write", &e);
 	if (r == STOW_OK)
-		r = writer_room(w, len > INT64_MAX ? INT64_MAX : (int64_t)len, &e);
+		r = budget_enter(&w->s3->budget, &w->part, &e);
 	if (r == STOW_OK)
-		r = writer_take(w, op, data, len, &e);
-	return r == STOW_OK ? STOW_OK : writer_fail(w, &e, err);
+		r = write_rest(w, op, data, len, &e);
+	if (r != STOW_OK && !is_owed(r, &e))
+		return writer_fail(w, &e, err);
+	budget_leave(&w->s3->budget, &w->part, w->fill);
+	return r == STOW_OK ? STOW_OK : error_copy(err, &e);
 }
 
 /* ---- open ---- */
@@ -379,6 +423,7 @@ int writer_open(struct s3 *s3, const struct stow_op *op, const char *key,
 		r = http_waiter_new(&w->waiter, err);
 	if (r == STOW_OK && put && (put->flags & STOW_PUT_RESUME || put->parked))
 		r = writer_resume(w, op, put, &offset, err);
+	budget_leave(&s3->budget, &w->part, w->fill);
 	if (r != STOW_OK) {
 		s3_write_close(w, op);
 		return r;
@@ -426,7 +471,7 @@ static int commit(struct writer *w, const struct stow_op *op, struct stow_stat *
 	if (!w->upload.id) {
 		if (w->hashed)
 			w->put.sha256 = w->sha256;
-		return s3_put(w->s3, op, w->key, w->buf, w->fill, &w->put, ret, err);
+		return s3_put(w->s3, op, w->key, w->part.data, w->fill, &w->put, ret, err);
 	}
 	if (w->fill || w->upload.n == 0)
 		r = writer_flush(w, op, err);
@@ -445,11 +490,12 @@ int s3_write_commit(void *handle, const struct stow_op *op, struct stow_stat *re
 	struct stow_stat st = { 0 };
 	int r;
 
-	if (w->failure.status != STOW_OK)
-		return error_copy(err, &w->failure);
-	if (w->committed || w->parked)
-		return error_set(err, STOW_EINVAL, "s3.write", "the write has ended already");
-	r = commit(w, op, &st, &e);
+	r = writer_check(w, "s3.write", err);
+	if (r != STOW_OK)
+		return r;
+	r = budget_enter(&w->s3->budget, &w->part, &e);
+	if (r == STOW_OK)
+		r = commit(w, op, &st, &e);
 	if (r != STOW_OK)
 		return writer_fail(w, &e, err);
 	w->committed = true;
@@ -510,7 +556,7 @@ void s3_write_close(void *handle, const struct stow_op *op)
 	      w->failure.status == STOW_ETIMEOUT;
 	for (unsigned i = 0; i < WRITER_WINDOW; i++)
 		slot_release(w, &w->slots[i]);
-	drop_buffer(w);
+	drop_part(w);
 	if (!w->committed && !w->parked && !w->keep)
 		take_back(w, op, cut);
 	multipart_done(&w->upload);

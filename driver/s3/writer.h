@@ -30,9 +30,12 @@ struct writer {
 	size_t part_size; /* where the length is known; else the first parts' */
 	struct http_waiter *waiter;
 	struct multipart upload;
-	char *buf; /* the part that fills */
-	size_t fill, cap;
+	struct budget_part part; /* the one that fills, as far as there is memory for it */
+	size_t fill, cap;        /* what it holds, and is to hold; cap 0: there is none */
 	struct writer_slot slots[WRITER_WINDOW];
+	bool nowait;               /* this write */
+	bool owed;                 /* the last write is to be made again, */
+	size_t skip;               /* of which so many bytes were taken already */
 	struct stow_error failure; /* latched */
 	bool committed, parked;
 	bool recorded; /* there is a park record of it, or may be, which goes with it */
@@ -52,13 +55,15 @@ struct writer {
 /* s3_write_open; by_store: the store is to copy all of it, so that no memory bounds its parts. */
 int writer_open(struct s3 *, const struct stow_op *, const char *key, const struct stow_put *,
                 bool by_store, void **ret_writer, int64_t *ret_offset, struct stow_error *);
+/* May it go on?  Not where it failed or has ended, nor before a write that is owed. */
+int writer_check(const struct writer *, const char *where, struct stow_error *err);
 /* Latches and returns. */
 int writer_fail(struct writer *, const struct stow_error *e, struct stow_error *err);
 /* STOW_ECORRUPT if so many bytes more would exceed what was announced. */
 int writer_room(struct writer *, int64_t len, struct stow_error *err);
 /* Sends the part that fills, whatever it holds. */
 int writer_flush(struct writer *, const struct stow_op *, struct stow_error *);
-/* Takes bytes, without latching. */
+/* Takes bytes, without latching; the part that fills is the caller's (budget_enter). */
 int writer_take(struct writer *, const struct stow_op *, const char *data, size_t len,
                 struct stow_error *);
 /* Waits until no part is on its way. */

@@ -206,7 +206,9 @@ struct stow_driver {
 	                  const struct stow_put *, void **ret_writer, int64_t *ret_offset,
 	                  struct stow_error *);
 	/* Takes all of data or fails; blocks while the store is slower than the caller. After a
-	 * failure only write_close is allowed. */
+	 * failure only write_close is allowed, but where STOW_ERROR_AGAIN is set (STOW_OP_NOWAIT).
+	 * STOW_EBUSY, retryable, may also be the end of a writer whose caller stood still for long
+	 * while others needed its memory. */
 	int (*write)(void *writer, const struct stow_op *, const void *data, size_t len,
 	             struct stow_error *);
 	/* Appends length bytes of another object from offset on, by the store itself where it can.

@@ -57,6 +57,7 @@ struct stow_error {
 };
 #define STOW_ERROR_RETRYABLE 1u /* the same call may succeed later */
 #define STOW_ERROR_MAYBE 2u     /* a write that may still take effect, or has */
+#define STOW_ERROR_AGAIN 4u     /* STOW_OP_NOWAIT: nothing has failed, ask again later */
 
 /*
  * One call's circumstances; it and all it points to need live only until the call returns.
@@ -64,13 +65,19 @@ struct stow_error {
  */
 struct stow_op {
 	uint32_t size;          /* sizeof(struct stow_op) */
-	uint32_t flags;         /* 0 */
+	uint32_t flags;         /* STOW_OP_*; one that is not known has no effect */
 	int64_t deadline_ns;    /* CLOCK_MONOTONIC; 0 is none */
 	const uint32_t *cancel; /* read atomically; non-zero gives up within 100 ms; may be NULL */
 	uint64_t *requests;     /* the driver adds each request it sends to the store, atomically,
 	                         * retries included; may be NULL */
 	const char *trace;      /* a request id for log lines; may be NULL */
 };
+/*
+ * A write that would wait for memory until other callers are done fails at once with STOW_EBUSY and
+ * STOW_ERROR_AGAIN.  Its handle is whole and keeps its turn: the same call, with the same bytes, is to
+ * be made again after a while, and no other but close.  It may still wait for the store.
+ */
+#define STOW_OP_NOWAIT 1u
 
 enum stow_level { STOW_LOG_ERROR = 0, STOW_LOG_WARNING = 1, STOW_LOG_INFO = 2, STOW_LOG_DEBUG = 3 };
 
