@@ -9,7 +9,7 @@
 #include "common/error.h"
 
 #define WHERE "upload.segment"
-#define COPY_BUFFER (256 * 1024)
+#define COPY_BUFFER (64 * 1024)
 
 static bool make_nonce(uint64_t *ret)
 {
@@ -38,38 +38,50 @@ int segment_begin(struct segment *segment, struct stow_store *store, const struc
 int segment_write(struct segment *segment, const struct stow_op *op, const void *data, size_t len,
                   struct stow_error *err)
 {
-	int status = store_write(segment->writer, op, data, len, err);
+	int status = store_try_write(segment->writer, op, data, len, err);
 
 	if (status == STOW_OK)
 		segment->size += (int64_t)len;
 	return status;
 }
 
+static int read_more(struct segment *segment, const struct stow_op *op, struct store_reader *reader,
+                     int64_t size, struct stow_error *err)
+{
+	size_t len = 0;
+	int status = store_read(reader, op, segment->absorbed, COPY_BUFFER, &len, err);
+
+	if (status != STOW_OK)
+		return status;
+	if (len == 0 || (int64_t)len > size - segment->size)
+		return error_set(err, STOW_ECORRUPT, WHERE,
+		                 "the segment before %s is not %lld bytes", segment->key.text,
+		                 (long long)size);
+	segment->absorbed_len = len;
+	return STOW_OK;
+}
+
 int segment_absorb(struct segment *segment, const struct stow_op *op, struct store_reader *reader,
                    int64_t size, struct stow_error *err)
 {
-	cleanup_free char *buf = malloc(COPY_BUFFER);
-	int64_t left = size;
-	int status;
+	int status = STOW_OK;
 
-	if (!buf)
+	if (!segment->absorbed)
+		segment->absorbed = malloc(COPY_BUFFER);
+	if (!segment->absorbed)
 		return error_nomem(err, WHERE);
-	while (left > 0) {
-		size_t len = 0;
-
-		status = store_read(reader, op, buf, COPY_BUFFER, &len, err);
-		if (status != STOW_OK)
-			return status;
-		if (len == 0 || (int64_t)len > left)
-			return error_set(err, STOW_ECORRUPT, WHERE,
-			                 "the segment before %s is not %lld bytes",
-			                 segment->key.text, (long long)size);
-		status = segment_write(segment, op, buf, len, err);
-		if (status != STOW_OK)
-			return status;
-		left -= (int64_t)len;
+	while (status == STOW_OK && segment->size < size) {
+		if (segment->absorbed_len == 0)
+			status = read_more(segment, op, reader, size, err);
+		if (status == STOW_OK)
+			status = segment_write(segment, op, segment->absorbed,
+			                       segment->absorbed_len, err);
+		if (status == STOW_OK)
+			segment->absorbed_len = 0;
 	}
-	return STOW_OK;
+	if (status == STOW_OK)
+		free(take(segment->absorbed));
+	return status;
 }
 
 int segment_finish(struct segment *segment, const struct stow_op *op, struct stow_error *err)
@@ -90,4 +102,5 @@ int segment_finish(struct segment *segment, const struct stow_op *op, struct sto
 void segment_close(struct segment *segment, const struct stow_op *op)
 {
 	store_write_close(take(segment->writer), op);
+	free(take(segment->absorbed));
 }

@@ -21,6 +21,8 @@ struct segment {
 	int64_t size; /* bytes taken so far */
 	struct layout_key key;
 	struct store_writer *writer; /* NULL: not begun, or ended */
+	char *absorbed;              /* what was read and is not written yet */
+	size_t absorbed_len;
 };
 
 /* length is of the whole segment, -1 if unknown. */
@@ -29,7 +31,8 @@ int segment_begin(struct segment *, struct stow_store *, const struct stow_op *,
                   struct stow_error *);
 int segment_write(struct segment *, const struct stow_op *, const void *data, size_t len,
                   struct stow_error *);
-/* Takes over all that the reader gives, which must be `size` bytes. */
+/* Takes over all that the reader gives, which must be `size` bytes; the first of all. As a write, it
+ * may ask to be called again. */
 int segment_absorb(struct segment *, const struct stow_op *, struct store_reader *, int64_t size,
                    struct stow_error *);
 int segment_finish(struct segment *, const struct stow_op *, struct stow_error *);

@@ -397,8 +397,13 @@ static int check_writer(const struct store_writer *w, struct stow_error *err)
 	return STOW_OK;
 }
 
-int store_write(struct store_writer *w, const struct stow_op *op, const void *data, size_t len,
-                struct stow_error *err)
+bool store_asks_again(int status, const struct stow_error *e)
+{
+	return status == STOW_EBUSY && e->flags & STOW_ERROR_AGAIN;
+}
+
+int store_try_write(struct store_writer *w, const struct stow_op *op, const void *data, size_t len,
+                    struct stow_error *err)
 {
 	struct stow_error e = { 0 };
 	int r;
@@ -407,8 +412,22 @@ int store_write(struct store_writer *w, const struct stow_op *op, const void *da
 	if (r != STOW_OK)
 		return r;
 	r = w->store->driver.write(w->handle, op, data, len, &e);
-	w->ended = r != STOW_OK;
+	if (!op || !(op->flags & STOW_OP_NOWAIT))
+		e.flags &= ~STOW_ERROR_AGAIN; /* nobody asked for it */
+	w->ended = r != STOW_OK && !store_asks_again(r, &e);
 	return store_answer(w->store, "store.write", r, &e, err);
+}
+
+int store_write(struct store_writer *w, const struct stow_op *op, const void *data, size_t len,
+                struct stow_error *err)
+{
+	struct stow_op mine = { .size = sizeof(mine) };
+
+	if (!op || !(op->flags & STOW_OP_NOWAIT))
+		return store_try_write(w, op, data, len, err);
+	mine = *op;
+	mine.flags &= ~STOW_OP_NOWAIT;
+	return store_try_write(w, &mine, data, len, err);
 }
 
 int store_write_commit(struct store_writer *w, const struct stow_op *op, struct stow_stat *ret_stat,

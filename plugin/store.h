@@ -76,6 +76,11 @@ int store_write_open(struct stow_store *, const struct stow_op *, const char *ke
  * STOW_EINVAL. */
 int store_write(struct store_writer *, const struct stow_op *, const void *data, size_t len,
                 struct stow_error *);
+/* The same, heeding STOW_OP_NOWAIT, which store_write does not. */
+int store_try_write(struct store_writer *, const struct stow_op *, const void *data, size_t len,
+                    struct stow_error *);
+/* Did it answer that the same write is to be made again, and the writer is whole? */
+bool store_asks_again(int status, const struct stow_error *);
 int store_write_copy(struct store_writer *, const struct stow_op *, const char *from,
                      const char *if_match, int64_t offset, int64_t length, struct stow_error *);
 /* ret_stat may be NULL. */

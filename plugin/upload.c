@@ -226,9 +226,19 @@ static int begin_segment(struct stow_upload *upload, const struct stow_op *op,
 	if (status == STOW_OK)
 		status = segment_begin(&upload->segment, upload->registry->store, op, upload->name,
 		                       token->uuid, start, parent, length, err);
-	if (status == STOW_OK && upload->previous)
-		status = segment_absorb(&upload->segment, op, upload->previous, last_size(token),
-		                        err);
+	return status;
+}
+
+/* The bytes of a small segment before it go first. */
+static int absorb_previous(struct stow_upload *upload, const struct stow_op *op,
+                           struct stow_error *err)
+{
+	int status;
+
+	if (!upload->previous)
+		return STOW_OK;
+	status = segment_absorb(&upload->segment, op, upload->previous, last_size(&upload->token),
+	                        err);
 	if (status == STOW_OK)
 		store_read_close(take(upload->previous));
 	return status;
@@ -240,7 +250,7 @@ static int write_direct(struct stow_upload *upload, const struct stow_op *op, co
 	int status = upload->direct ? STOW_OK : begin_direct(upload, op, err);
 
 	if (status == STOW_OK)
-		status = store_write(upload->direct, op, data, len, err);
+		status = store_try_write(upload->direct, op, data, len, err);
 	if (status == STOW_OK)
 		hash_update(&upload->direct_hash, data, len);
 	return status;
@@ -254,6 +264,8 @@ static int write_segment(struct stow_upload *upload, const struct stow_op *op, c
 
 	if (!upload->segment.writer && !upload->lost)
 		status = begin_segment(upload, op, &fault);
+	if (status == STOW_OK && !upload->lost)
+		status = absorb_previous(upload, op, &fault);
 	if (status == STOW_ENOTFOUND && upload->has_digest) {
 		/* The answer to an earlier commit may have been lost: that one will tell. */
 		upload->lost = true;
@@ -273,6 +285,7 @@ int stow_upload_write(struct stow_upload *upload, const struct stow_op *op, cons
 {
 	static const char where[] = "upload.write";
 	int64_t most = upload->length >= 0 ? upload->length : INT64_MAX - upload->token.offset;
+	struct stow_error fault = { 0 };
 	int status;
 
 	if (upload->state != UPLOAD_OPEN)
@@ -286,14 +299,16 @@ int stow_upload_write(struct stow_upload *upload, const struct stow_op *op, cons
 		                 upload->token.uuid);
 	}
 	if (upload_is_direct(upload))
-		status = write_direct(upload, op, data, len, err);
+		status = write_direct(upload, op, data, len, &fault);
 	else
-		status = write_segment(upload, op, data, len, err);
-	if (status == STOW_OK)
+		status = write_segment(upload, op, data, len, &fault);
+	if (status == STOW_OK) {
 		upload->received += (int64_t)len;
-	else
+		return STOW_OK;
+	}
+	if (!store_asks_again(status, &fault))
 		upload->state = UPLOAD_FAILED;
-	return status;
+	return error_copy(err, &fault);
 }
 
 int upload_require_whole(const struct stow_upload *upload, const char *where,

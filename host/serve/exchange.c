@@ -199,7 +199,8 @@ static bool do_write(struct exchange *x, const char *data, size_t len)
 {
 	if (!x->action->write(x, data, len))
 		return false;
-	x->body_len += (int64_t)len;
+	if (!x->again)
+		x->body_len += (int64_t)len;
 	return true;
 }
 
@@ -268,7 +269,7 @@ static void do_step(struct exchange *x, enum step step)
 		good = do_write(x, data, len);
 	else
 		x->action->finish(x);
-	if (x->park_key)
+	if (x->park_key || x->again)
 		return; /* there is no answer yet */
 	/* before the answer can go out: who got it finds nothing left */
 	if (!good)
@@ -327,6 +328,12 @@ static void run_step(struct work *w)
 		do_step(x, step);
 	if (x->park_key && !finish_alone_or_lead(x))
 		return;
+	if (x->again) {
+		/* it is still working; from here on it is another thread's */
+		x->again = false;
+		workers_push_later(x->service->workers, &x->work);
+		return;
+	}
 	if (x->parked.leads) /* its client is gone */
 		parking_leave(x->service->parking, &x->parked, NULL);
 	mutex_lock(&x->lock);

@@ -10,7 +10,8 @@
  * its labels is used and no byte of a body taken before auth.h has let the request through, that a
  * client that went away before its body was whole ends it without its upload being sealed, that a
  * body is taken only when the action wants it, that a fault in mid-body is answered after the rest
- * of the body was read or ends the connection, and that what it suspended it resumes.  (Who goes
+ * of the body was read or ends the connection, that a body for which the store's driver has no memory
+ * waits without a worker, and that what it suspended it resumes.  (Who goes
  * between the end of the body and the answer leaves a sealed segment, which a purge takes away.)
  * It knows neither the HTTP library nor the registry: the actions know the one, the server the
  * other.
@@ -76,7 +77,7 @@ struct action {
 	bool (*check)(struct exchange *);
 	/* Before the body is taken. false: the reply is made. NULL: nothing to do. */
 	bool (*start)(struct exchange *);
-	/* Likewise. */
+	/* Likewise. Or sets again, and has taken nothing yet: it is called anew after a while. */
 	bool (*write)(struct exchange *, const char *data, size_t len);
 	/* After the body; makes the reply. Or sets park_key, once, and makes none: it is then called
 	 * again, leading those that are parked under that key, or when their leader sent it on. */
@@ -117,12 +118,13 @@ struct exchange {
 	struct reply reply;
 	struct buf collected;
 	int64_t collected_counted; /* of service.manifest_bytes */
-	int64_t body_len;          /* bytes that write has seen */
+	int64_t body_len;          /* bytes that write has taken */
+	bool again;                /* set by write */
 	struct stow_upload *upload;
 	struct stow_reader *reader;
 	int64_t offset;      /* of the upload's token */
 	int64_t first, last; /* Content-Range; first -1 if there is none */
-	int64_t queued_for;  /* ns that this step waited for a worker, or was parked */
+	int64_t queued_for;  /* ns that this step waited for a worker, was parked, or put off */
 	char *park_key;      /* set by finish; taken when it is parked */
 	struct parked parked;
 	struct exchange_tag tag;

@@ -119,8 +119,11 @@ static bool write_chunk(struct exchange *x, const char *data, size_t len)
 	}
 	if (is_too_large(x, x->body_len + (int64_t)len))
 		return false;
+	/* no worker waits for the memory that a slow client may hold */
+	op.flags |= STOW_OP_NOWAIT;
 	status = stow_upload_write(x->upload, &op, data, len, &err);
-	if (status == STOW_OK)
+	x->again = status == STOW_EBUSY && err.flags & STOW_ERROR_AGAIN;
+	if (status == STOW_OK || x->again)
 		return true;
 	fault(x, status, &err);
 	return false;

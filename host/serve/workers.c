@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pool: two queues under one lock, and threads that take from them in turn.  It must not know
- * HTTP nor the store.
+ * The pool: two queues under one lock, and threads that take from them in turn; a third of what is
+ * for later, in the order of its time.  One idle thread watches that.  It must not know HTTP nor the
+ * store.
  */
 #include "host/serve/workers.h"
 
@@ -21,7 +22,8 @@ struct workers {
 	struct mutex lock;
 	struct cond more;
 	bool have_lock, have_cond;
-	struct queue shorts, streams;
+	struct queue shorts, streams, later;
+	bool watched;     /* a thread waits for the time of what is for later */
 	size_t streaming; /* threads busy with a stream's step */
 	bool stream_turn;
 	bool ending;
@@ -49,6 +51,36 @@ static struct work *queue_take(struct queue *q)
 	return w;
 }
 
+/* What was for later, and is due now; at the end all of it. */
+static void move_due_locked(struct workers *s) REQUIRES(s->lock);
+static void move_due_locked(struct workers *s)
+{
+	int64_t now;
+
+	if (!s->later.first)
+		return;
+	now = clock_monotonic();
+	while (s->later.first && (s->ending || s->later.first->due <= now)) {
+		struct work *w = queue_take(&s->later);
+
+		queue_add(w->stream ? &s->streams : &s->shorts, w);
+		cond_signal(&s->more);
+	}
+}
+
+/* Until there is more to do. */
+static void wait_locked(struct workers *s) REQUIRES(s->lock);
+static void wait_locked(struct workers *s)
+{
+	if (!s->later.first || s->watched) {
+		cond_wait(&s->more, &s->lock);
+		return;
+	}
+	s->watched = true;
+	cond_wait_until(&s->more, &s->lock, s->later.first->due);
+	s->watched = false;
+}
+
 static struct work *next_locked(struct workers *s) REQUIRES(s->lock);
 static struct work *next_locked(struct workers *s)
 {
@@ -69,15 +101,20 @@ static void *run(void *arg)
 
 	mutex_lock(&s->lock);
 	for (;;) {
-		struct work *w = next_locked(s);
+		struct work *w;
 		bool stream;
 
+		move_due_locked(s);
+		w = next_locked(s);
 		if (!w) {
 			if (s->ending && !s->streams.first)
 				break;
-			cond_wait(&s->more, &s->lock);
+			wait_locked(s);
 			continue;
 		}
+		/* whoever watches may have been the one that is busy now */
+		if (s->later.first && !s->watched)
+			cond_signal(&s->more);
 		stream = w->stream;
 		mutex_unlock(&s->lock);
 		w->run(w); /* may free it or queue it again */
@@ -122,6 +159,7 @@ int workers_start(size_t threads, struct workers **ret, struct stow_error *err)
 	mutex_lock(&s->lock);
 	s->shorts.end = &s->shorts.first;
 	s->streams.end = &s->streams.first;
+	s->later.end = &s->later.first;
 	mutex_unlock(&s->lock);
 	s->stream_max = threads - threads / 4 > 1 ? threads - threads / 4 : 1;
 	for (; s->started < threads; s->started++) {
@@ -143,6 +181,16 @@ void workers_push(struct workers *s, struct work *w)
 	mutex_lock(&s->lock);
 	queue_add(w->stream ? &s->streams : &s->shorts, w);
 	cond_signal(&s->more);
+	mutex_unlock(&s->lock);
+}
+
+void workers_push_later(struct workers *s, struct work *w)
+{
+	mutex_lock(&s->lock);
+	w->due = clock_monotonic() + WORKERS_LATER;
+	queue_add(&s->later, w);
+	if (!s->watched)
+		cond_signal(&s->more);
 	mutex_unlock(&s->lock);
 }
 

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stowage/types.h>
 
+#include "common/clock.h"
+
 struct workers;
 
 /* Lives inside what is worked on: queueing never fails. */
@@ -18,11 +20,15 @@ struct work {
 	struct work *next;
 	void (*run)(struct work *);
 	bool stream;
+	int64_t due; /* of what was pushed for later */
 };
 
 int workers_start(size_t threads, struct workers **ret, struct stow_error *err);
 /* An item must not be queued again before it runs. Any thread. */
 void workers_push(struct workers *, struct work *);
+/* The same, WORKERS_LATER from now: meanwhile it waits for no thread, and holds none. */
+#define WORKERS_LATER (100 * CLOCK_MILLISECOND)
+void workers_push_later(struct workers *, struct work *);
 /* Items waiting for a thread. */
 size_t workers_waiting(struct workers *);
 /* Runs what is queued, then ends the threads. Nothing may push any more but the steps. */

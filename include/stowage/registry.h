@@ -138,6 +138,8 @@ STOW_EXPORT int stow_upload_open(struct stow_registry *, const struct stow_op *,
  * STOW_ENOTFOUND as above. */
 STOW_EXPORT int stow_upload_offset(struct stow_registry *, const char *name, const char *uuid,
                                    const char *token, int64_t *ret_offset, struct stow_error *);
+/* After a failure only close is of use; but for STOW_ERROR_AGAIN (STOW_OP_NOWAIT, which counts for this
+ * call alone): then the same bytes are to be given once more, after a while. */
 STOW_EXPORT int stow_upload_write(struct stow_upload *, const struct stow_op *, const void *data,
                                   size_t len, struct stow_error *);
 /* What was written is durable when this returns; the new token stands for it. Then close. */

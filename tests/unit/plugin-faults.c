@@ -680,6 +680,58 @@ static void test_corrupt_is_not_mismatch(void **state)
 	check_blob(f, "a", digest, BODY, 12);
 }
 
+/* ---- memory that a write does not wait for ---- */
+
+/* A chunk, each of whose writes is put off twice. */
+static void put_off_chunk(struct fixture *f, struct session *session, const char *data, size_t len,
+                          const char *digest)
+{
+	const struct stow_op nowait = { .size = sizeof(nowait), .flags = STOW_OP_NOWAIT };
+	struct stow_upload *upload = NULL;
+	struct stow_descriptor descriptor;
+	int64_t offset;
+	int status, times = 0;
+
+	check_ok(f, stow_upload_open(f->registry, &f->op, "a", session->uuid, session->token,
+	                             (int64_t)len, digest, &upload, &f->err));
+	for (size_t at = 0; at < len; at += 2) {
+		size_t n = len - at < 2 ? len - at : 2;
+
+		while ((status = stow_upload_write(upload, &nowait, data + at, n, &f->err)) !=
+		       STOW_OK) {
+			assert_int_equal(status, STOW_EBUSY);
+			assert_int_equal(f->err.flags, STOW_ERROR_RETRYABLE | STOW_ERROR_AGAIN);
+			times++;
+		}
+	}
+	assert_true(times >= (int)len);
+	if (digest)
+		check_ok(f, stow_upload_commit(upload, &f->op, &descriptor, &f->err));
+	else
+		check_ok(f, stow_upload_seal(upload, &f->op, session->token, &offset, &f->err));
+	stow_upload_close(upload, &f->op);
+}
+
+static void test_put_off(void **state)
+{
+	struct fixture *f = *state;
+	struct session session;
+	char digest[STOW_DIGEST_MAX + 1];
+
+	sha256(BODY, strlen(BODY), digest);
+	wrap.again = 3;
+	/* in chunks, each of which reads the small ones before it; and all at once */
+	begin(f, "a", &session);
+	put_off_chunk(f, &session, BODY, 5, NULL);
+	put_off_chunk(f, &session, &BODY[5], 3, NULL);
+	put_off_chunk(f, &session, &BODY[8], strlen(BODY) - 8, digest);
+	check_blob(f, "a", digest, BODY, strlen(BODY));
+	sha256(BODY, 4, digest);
+	begin(f, "a", &session);
+	put_off_chunk(f, &session, BODY, 4, digest);
+	check_blob(f, "a", digest, BODY, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -700,6 +752,7 @@ int main(void)
 		TEST(test_short_read),
 		TEST(test_lying_copy),
 		TEST(test_corrupt_is_not_mismatch),
+		TEST(test_put_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,8 @@ static struct side side;
 static int64_t written;
 static int written_calls, finished, inside;
 static bool fail_start, fail_write, refuse, gate;
+static int64_t time_left;
+static int put_off; /* writes that are to be made again */
 static unsigned char sum;
 
 static void enter(void)
@@ -92,11 +94,18 @@ static bool start(struct exchange *x)
 
 static bool write_some(struct exchange *x, const char *data, size_t len)
 {
+	/* of several exchanges at once, in one test */
+	if (__atomic_load_n(&put_off, __ATOMIC_SEQ_CST) > 0) {
+		__atomic_sub_fetch(&put_off, 1, __ATOMIC_SEQ_CST);
+		x->again = true;
+		return true;
+	}
 	enter();
 	for (size_t i = 0; i < len; i++)
 		sum = (unsigned char)(sum + data[i]);
 	written += (int64_t)len;
-	written_calls++;
+	time_left = exchange_op(x, CLOCK_SECOND).deadline_ns - clock_monotonic();
+	__atomic_add_fetch(&written_calls, 1, __ATOMIC_SEQ_CST);
 	if (fail_write)
 		reply_error(&x->reply, 500, "UNKNOWN", "no", NULL);
 	leave();
@@ -171,7 +180,7 @@ static int setup(void **state)
 	struct stow_error err;
 
 	(void)state;
-	written = written_calls = finished = inside = sum = 0;
+	written = put_off = written_calls = finished = inside = sum = 0;
 	fail_start = fail_write = refuse = gate = false;
 	memset(&side, 0, sizeof side);
 	assert_int_equal(mutex_init(&side.lock), 0);
@@ -313,7 +322,6 @@ static void count(struct work *w)
 		usleep(1000);
 }
 
-static int64_t time_left;
 static void measure(struct exchange *x)
 {
 	time_left = exchange_op(x, CLOCK_SECOND).deadline_ns - clock_monotonic();
@@ -468,6 +476,54 @@ static void streams_leave_room_for_short_work(void **state)
 	assert_int_equal(__atomic_load_n(&ran, __ATOMIC_SEQ_CST), 9);
 }
 
+/* What finds no memory comes again, within its time, and no byte of it counts twice. */
+static void what_is_put_off_comes_again(void **state)
+{
+	struct exchange *x = make(&stream, 300000);
+
+	(void)state;
+	put_off = 3;
+	assert_int_equal(begin(x), EXCHANGE_MORE);
+	assert_int_equal(send(x, 131072), EXCHANGE_MORE);
+	for (int i = 0; i < 10000 && !__atomic_load_n(&written_calls, __ATOMIC_SEQ_CST); i++)
+		usleep(1000);
+	assert_true(time_left <= CLOCK_SECOND - 3 * WORKERS_LATER);
+	assert_int_equal(send(x, 300000 - 131072), EXCHANGE_MORE);
+	assert_int_equal(end(x), EXCHANGE_REPLY);
+	assert_int_equal(x->reply.status, 201);
+	assert_int_equal(written, 300000);
+	assert_int_equal(x->body_len, 300000);
+	assert_int_equal(sum, (unsigned char)(3 * 300000));
+	assert_int_equal(put_off, 0);
+	exchange_leave(x);
+}
+
+/* No worker waits for it meanwhile; and it ends with its client. */
+static void what_is_put_off_holds_no_worker(void **state)
+{
+	struct work brief = { .run = count, .stream = true };
+	struct exchange *x[8];
+
+	(void)state;
+	ran = 0;
+	put_off = 1000000;
+	for (int i = 0; i < 8; i++) {
+		x[i] = make(&stream, 300000);
+		assert_int_equal(begin(x[i]), EXCHANGE_MORE);
+		assert_int_equal(send(x[i], 200000), EXCHANGE_MORE);
+	}
+	for (int i = 0; i < 10000 && __atomic_load_n(&put_off, __ATOMIC_SEQ_CST) > 1000000 - 16;
+	     i++)
+		usleep(1000);
+	workers_push(service.workers, &brief);
+	for (int i = 0; i < 10000 && !__atomic_load_n(&ran, __ATOMIC_SEQ_CST); i++)
+		usleep(1000);
+	assert_int_equal(__atomic_load_n(&ran, __ATOMIC_SEQ_CST), 1);
+	for (int i = 0; i < 8; i++)
+		exchange_leave(x[i]);
+	assert_int_equal(written, 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -487,6 +543,8 @@ int main(void)
 		T(manifests_share_a_budget),
 		T(a_stopped_exchange_never_waits),
 		T(streams_leave_room_for_short_work),
+		T(what_is_put_off_comes_again),
+		T(what_is_put_off_holds_no_worker),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

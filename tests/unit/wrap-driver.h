@@ -32,6 +32,8 @@ static struct wrap {
 	void *hook_arg;
 	bool cut_reads; /* the last byte of each reader is kept back */
 	int64_t lie;    /* added to the sizes of segments and blobs */
+	int again;      /* every so many writes that do not wait are taken; the others come again */
+	int put_off;
 } wrap;
 
 static inline bool wrap_hit(void)
@@ -151,6 +153,11 @@ static int wrap_write_open(void *self, const struct stow_op *op, const char *key
 static int wrap_write(void *writer, const struct stow_op *op, const void *data, size_t len,
                       struct stow_error *err)
 {
+	if (op && op->flags & STOW_OP_NOWAIT && wrap.again && ++wrap.put_off % wrap.again != 0) {
+		error_set(err, STOW_EBUSY, "wrap", "no memory now");
+		error_flag(err, STOW_ERROR_RETRYABLE | STOW_ERROR_AGAIN);
+		return STOW_EBUSY;
+	}
 	WRAP_SIMPLE(wrap.inner->write(writer, op, data, len, err));
 }
 
