@@ -39,6 +39,7 @@ struct http_engine {
 	bool started, inited;
 	CURLM *multi;
 	unsigned active, max_active; /* the thread's own */
+	bool was_patient;            /* likewise: the last one from the queue */
 
 	struct mutex lock;
 	bool stop;
@@ -141,7 +142,12 @@ static struct http_request *next_queued(struct http_engine *e)
 		return NULL;
 	mutex_lock(&e->lock);
 	r = e->queue;
+	if (e->was_patient)
+		while (r && r->patient)
+			r = r->next;
+	r = r ? r : e->queue;
 	if (r) {
+		e->was_patient = r->patient;
 		unlink_locked(&e->queue, &e->queue_tail, r);
 		r->next = e->running;
 		if (r->next)
@@ -151,6 +157,19 @@ static struct http_request *next_queued(struct http_engine *e)
 	}
 	mutex_unlock(&e->lock);
 	return r;
+}
+
+static void start_queued(struct http_engine *e)
+{
+	struct http_request *r;
+
+	while ((r = next_queued(e))) {
+		e->active++;
+		if (curl_multi_add_handle(e->multi, r->easy) != CURLM_OK) {
+			http_request_finish(r, CURLE_OUT_OF_MEMORY);
+			retire(e, r);
+		}
+	}
 }
 
 static void take_work(struct http_engine *e)
@@ -163,29 +182,29 @@ static void take_work(struct http_engine *e)
 		r->held_since = 0;
 		curl_easy_pause(r->easy, CURLPAUSE_CONT);
 	}
-	r = next_yielding(e);
-	if (r) {
+	start_queued(e);
+	/* each makes room for one that waits, if there is one */
+	while ((r = next_yielding(e))) {
 		http_request_yield(r);
 		retire(e, r);
-	}
-	while ((r = next_queued(e))) {
-		e->active++;
-		if (curl_multi_add_handle(e->multi, r->easy) != CURLM_OK) {
-			http_request_finish(r, CURLE_OUT_OF_MEMORY);
-			retire(e, r);
-		}
+		start_queued(e);
 	}
 }
 
 /* For how many milliseconds nothing has to be done unless something comes. */
 static int rest(struct http_engine *e)
 {
-	bool wanted;
+	int64_t now = clock_monotonic(), until = now + CLOCK_SECOND;
 
 	mutex_lock(&e->lock);
-	wanted = e->queue != NULL;
+	if (e->queue) {
+		until = now + CLOCK_SECOND / 10;
+		for (struct http_request *r = e->running; r; r = r->next)
+			if (r->held_since && r->held_since + HELD_LEAST < until)
+				until = r->held_since + HELD_LEAST;
+	}
 	mutex_unlock(&e->lock);
-	return wanted ? 100 : 1000;
+	return until > now ? (int)((until - now) / CLOCK_MILLISECOND) + 1 : 1;
 }
 
 static bool stopping(struct http_engine *e)

@@ -60,6 +60,8 @@ struct http_exchange {
 	                              * http_request_take, of the same waiter's requests */
 	size_t answer_cap;          /* a longer 2xx body is STOW_ERANGE */
 	bool progress;              /* report arriving bytes, not the end alone */
+	bool patient;               /* of a crowd that waits for a connection, others go first,
+	                              * every other time */
 	bool direct;                /* never through a proxy */
 	bool fresh;                 /* over a connection of its own, not a kept one */
 	/* Called once at the end, on an engine's thread and under the waiter's lock: short, and

@@ -294,6 +294,7 @@ struct http_request *http_request_new(struct http_waiter *w, const struct http_e
 	http_waiter_ref(w);
 	r->waiter = w;
 	r->progress = x->progress;
+	r->patient = x->patient;
 	r->is_head = strcmp(x->method, "HEAD") == 0;
 	r->body = x->body;
 	r->body_len = x->body_len;

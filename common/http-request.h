@@ -29,7 +29,7 @@ struct http_request {
 	struct http_waiter *waiter;
 	CURL *easy;
 	struct curl_slist *headers;
-	bool progress, is_head;
+	bool progress, patient, is_head;
 
 	/* the engine's thread's own */
 	char failure[CURL_ERROR_SIZE]; /* curl's own words; the caller's to read when done */

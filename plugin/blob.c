@@ -336,17 +336,22 @@ static int verify(struct stow_reader *reader, struct stow_error *err)
 static int read_store(struct stow_reader *reader, const struct stow_op *op, void *buf, size_t cap,
                       size_t *ret_len, struct stow_error *err)
 {
+	struct stow_error fault = { 0 };
 	int status;
 
 	if (!reader->handle)
 		return error_set(err, STOW_EINVAL, "blob.read", "%s: read after a failure",
 		                 reader->key.text);
-	status = store_read(reader->handle, op, buf, cap, ret_len, err);
+	status = store_try_read(reader->handle, op, buf, cap, ret_len, &fault);
 	while (status == STOW_ECHANGED && reader->reopened < REOPEN_MAX) {
-		status = reader_reopen(reader, op, err);
+		status = reader_reopen(reader, op, &fault);
 		if (status == STOW_OK)
-			status = store_read(reader->handle, op, buf, cap, ret_len, err);
+			status = store_try_read(reader->handle, op, buf, cap, ret_len, &fault);
 	}
+	if (status != STOW_OK)
+		error_copy(err, &fault);
+	if (store_asks_again(status, &fault) && op && op->flags & STOW_OP_NOWAIT)
+		return status;
 	if (status == STOW_OK && *ret_len == 0)
 		status = error_set(err, STOW_ECORRUPT, "blob.read", "%s: ends at %lld of %lld",
 		                   reader->key.text, (long long)reader->position,

@@ -323,8 +323,25 @@ int store_read_open(struct stow_store *s, const struct stow_op *op, const char *
 	return STOW_OK;
 }
 
+/* For calls that cannot be made again: the same without STOW_OP_NOWAIT. */
+static struct stow_op waiting(const struct stow_op *op)
+{
+	struct stow_op mine = op ? *op : (struct stow_op){ .size = sizeof(mine) };
+
+	mine.flags &= ~STOW_OP_NOWAIT;
+	return mine;
+}
+
 int store_read(struct store_reader *reader, const struct stow_op *op, void *buf, size_t cap,
                size_t *ret_len, struct stow_error *err)
+{
+	struct stow_op mine = waiting(op);
+
+	return store_try_read(reader, &mine, buf, cap, ret_len, err);
+}
+
+int store_try_read(struct store_reader *reader, const struct stow_op *op, void *buf, size_t cap,
+                   size_t *ret_len, struct stow_error *err)
 {
 	struct stow_store *s = reader->store;
 	struct stow_error e = { 0 };
@@ -421,12 +438,8 @@ int store_try_write(struct store_writer *w, const struct stow_op *op, const void
 int store_write(struct store_writer *w, const struct stow_op *op, const void *data, size_t len,
                 struct stow_error *err)
 {
-	struct stow_op mine = { .size = sizeof(mine) };
+	struct stow_op mine = waiting(op);
 
-	if (!op || !(op->flags & STOW_OP_NOWAIT))
-		return store_try_write(w, op, data, len, err);
-	mine = *op;
-	mine.flags &= ~STOW_OP_NOWAIT;
 	return store_try_write(w, &mine, data, len, err);
 }
 

@@ -66,6 +66,9 @@ int store_read_open(struct stow_store *, const struct stow_op *, const char *key
                     struct stow_stat *ret_stat, struct stow_error *);
 int store_read(struct store_reader *, const struct stow_op *, void *buf, size_t cap,
                size_t *ret_len, struct stow_error *);
+/* The same, heeding STOW_OP_NOWAIT, which store_read does not. */
+int store_try_read(struct store_reader *, const struct stow_op *, void *buf, size_t cap,
+                   size_t *ret_len, struct stow_error *);
 void store_read_close(struct store_reader *);
 
 /* ret_offset may be NULL. */

@@ -279,6 +279,7 @@ static int send(struct call *c, const struct stow_op *op, const char *const *lin
 	                                                   .ring = c->ring,
 	                                                   .answer_cap = c->answer_cap,
 	                                                   .progress = c->progress,
+	                                                   .patient = c->patient,
 	                                                   .fresh = c->fresh,
 	                                                   .direct = c->s3->direct,
 	                                                   .ended = c->ended,

@@ -41,7 +41,7 @@ struct call {
 	void *answer;          /* as in struct http_exchange, like the next three */
 	struct http_ring *ring;
 	size_t answer_cap;
-	bool progress;
+	bool progress, patient;
 	/* Looks at a 2xx answer; an error that is retryable makes another attempt. */
 	int (*accept)(struct call *, struct stow_error *);
 	void *arg;                            /* accept's */

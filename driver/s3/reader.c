@@ -22,6 +22,7 @@
 #define RING_UNKNOWN (INT64_C(2) << 20) /* likewise: most objects are small */
 /* a caller holds a thread meanwhile, and a small ring does, too */
 #define PATIENCE (CLOCK_SECOND / 10)
+#define MOMENT (5 * CLOCK_MILLISECOND) /* of who does not wait: for what is about to come */
 
 struct reader {
 	struct s3 *s3;
@@ -153,6 +154,8 @@ static void attempt_start(struct reader *r)
 	r->call.ring = &r->ring;
 	r->call.answer_cap = (uint64_t)most > SIZE_MAX ? SIZE_MAX : (size_t)most;
 	r->call.progress = true;
+	/* the caller has had some already: slow ones that come again and again are no obstacle */
+	r->call.patient = r->known;
 	r->call.one_attempt = true;
 	r->call.waiter = r->waiter;
 	r->call.due = r->due;
@@ -458,11 +461,19 @@ static size_t hand_out(struct reader *r, void *buf, size_t len)
 	return len;
 }
 
+static int nothing_yet(struct stow_error *err)
+{
+	error_set(err, STOW_EBUSY, "s3.read", "nothing has come yet");
+	error_flag(err, STOW_ERROR_RETRYABLE | STOW_ERROR_AGAIN);
+	return STOW_EBUSY;
+}
+
 int s3_read(void *handle, const struct stow_op *op, void *buf, size_t cap, size_t *ret_len,
             struct stow_error *err)
 {
 	struct reader *r = handle;
 	struct stow_error e = { 0 };
+	int64_t until = op && op->flags & STOW_OP_NOWAIT ? clock_monotonic() + MOMENT : 0;
 	int s;
 
 	if (cap == 0)
@@ -471,6 +482,7 @@ int s3_read(void *handle, const struct stow_op *op, void *buf, size_t cap, size_
 		return error_copy(err, &r->failure);
 	for (;;) {
 		uint64_t seen = http_waiter_seen(r->waiter);
+		int64_t wake;
 		size_t len;
 
 		s = clock_op_check(op, "s3.read", err);
@@ -484,7 +496,10 @@ int s3_read(void *handle, const struct stow_op *op, void *buf, size_t cap, size_
 			*ret_len = len ? hand_out(r, buf, len < cap ? len : cap) : 0;
 			return STOW_OK;
 		}
-		http_waiter_wait(r->waiter, op, seen, wake_time(r));
+		if (until && clock_monotonic() >= until)
+			return nothing_yet(err);
+		wake = wake_time(r);
+		http_waiter_wait(r->waiter, op, seen, until && until < wake ? until : wake);
 	}
 	r->failure = e;
 	return error_copy(err, &e);

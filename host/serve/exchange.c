@@ -219,10 +219,16 @@ static void do_read(struct exchange *x, char *buf, size_t room)
 	mutex_unlock(&x->lock);
 	if (room > (size_t)left)
 		room = (size_t)left;
+	/* who has to wait for the store gives its worker to others, where there are any */
+	if (workers_crowded(x->service->workers))
+		op.flags |= STOW_OP_NOWAIT;
 	if (buf)
 		status = stow_reader_read(x->reader, &op, buf, room, &len, &err);
 	else
 		text_copy(err.message, sizeof err.message, "out of memory");
+	x->again = status == STOW_EBUSY && err.flags & STOW_ERROR_AGAIN;
+	if (x->again)
+		return;
 	if (status == STOW_OK && len == 0)
 		text_copy(err.message, sizeof err.message, "the store ended before the blob did");
 	/* a client that went away is no fault of the store */

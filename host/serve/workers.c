@@ -194,6 +194,16 @@ void workers_push_later(struct workers *s, struct work *w)
 	mutex_unlock(&s->lock);
 }
 
+bool workers_crowded(struct workers *s)
+{
+	bool crowded;
+
+	mutex_lock(&s->lock);
+	crowded = s->streams.first != NULL;
+	mutex_unlock(&s->lock);
+	return crowded;
+}
+
 size_t workers_waiting(struct workers *s)
 {
 	size_t n;

@@ -29,6 +29,8 @@ void workers_push(struct workers *, struct work *);
 /* The same, WORKERS_LATER from now: meanwhile it waits for no thread, and holds none. */
 #define WORKERS_LATER (100 * CLOCK_MILLISECOND)
 void workers_push_later(struct workers *, struct work *);
+/* Do streams wait for one another? */
+bool workers_crowded(struct workers *);
 /* Items waiting for a thread. */
 size_t workers_waiting(struct workers *);
 /* Runs what is queued, then ends the threads. Nothing may push any more but the steps. */

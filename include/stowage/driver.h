@@ -193,7 +193,8 @@ struct stow_driver {
 	int (*read_open)(void *self, const struct stow_op *, const char *key, const char *if_match,
 	                 int64_t offset, int64_t length, void **ret_reader,
 	                 struct stow_stat *ret_stat, struct stow_error *);
-	/* What is ready, at least one byte, without waiting to fill buf; *ret_len 0 at the end. */
+	/* What is ready, at least one byte, without waiting to fill buf; *ret_len 0 at the end.
+	 * A failure with STOW_ERROR_AGAIN (STOW_OP_NOWAIT) is none of the reader's. */
 	int (*read)(void *reader, const struct stow_op *, void *buf, size_t cap, size_t *ret_len,
 	            struct stow_error *);
 	void (*read_close)(void *reader);

@@ -88,7 +88,7 @@ STOW_EXPORT int stow_blob_url(struct stow_registry *, const struct stow_op *, co
                               struct stow_error *);
 /* What is ready; *ret_len 0 at the end. STOW_ECORRUPT where the data ends before the size that was
  * told, and, unless [cache] verify = no, in place of the last bytes of a whole blob that is not
- * that of its digest. */
+ * that of its digest. STOW_EBUSY with STOW_ERROR_AGAIN (STOW_OP_NOWAIT): nothing is ready now. */
 STOW_EXPORT int stow_reader_read(struct stow_reader *, const struct stow_op *, void *buf,
                                  size_t cap, size_t *ret_len, struct stow_error *);
 STOW_EXPORT void stow_reader_close(struct stow_reader *);

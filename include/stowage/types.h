@@ -75,7 +75,8 @@ struct stow_op {
 /*
  * A write that would wait for memory until other callers are done fails at once with STOW_EBUSY and
  * STOW_ERROR_AGAIN.  Its handle is whole and keeps its turn: the same call, with the same bytes, is to
- * be made again after a while, and no other but close.  It may still wait for the store.
+ * be made again after a while, and no other but close.  It may still wait for the store.  A read that
+ * finds nothing ready, and nothing comes at once, does so, too.
  */
 #define STOW_OP_NOWAIT 1u
 

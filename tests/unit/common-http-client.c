@@ -409,6 +409,43 @@ static void ended_runs(void *arg, int status)
 	*(int *)arg = status;
 }
 
+/* Of a queue, every other one is one that is not patient, if there is one. */
+static void patient_ones_wait(void **state)
+{
+	const struct script_step steps[] = {
+		{ NULL, SCRIPT_SILENT },
+		{ "HTTP/1.1 204 N\r\n\r\n", 0 },
+		{ "HTTP/1.1 204 N\r\n\r\n", 0 },
+		{ "HTTP/1.1 204 N\r\n\r\n", 0 },
+	};
+	static const char *const order[] = { "", "GET /p1 ", "GET /n ", "GET /p2 " };
+	struct http_client_options o = { .threads = 1,
+		                         .max_connections = 1,
+		                         .connect_timeout_ns = CLOCK_SECOND,
+		                         .stall_timeout_ns = 60 * CLOCK_SECOND,
+		                         .user_agent = "test" };
+	struct http_request *first, *r[3];
+
+	(void)state;
+	assert_true(script_start(&server, steps, 4));
+	assert_int_equal(http_client_open(&o, &client, NULL), STOW_OK);
+	assert_int_equal(http_waiter_new(&waiter, NULL), STOW_OK);
+	first = start((struct http_exchange){ .method = "GET" }, "/first");
+	while (__atomic_load_n(&server.n_requests, __ATOMIC_ACQUIRE) < 1)
+		usleep(1000);
+	r[0] = start((struct http_exchange){ .method = "GET", .patient = true }, "/p1");
+	r[1] = start((struct http_exchange){ .method = "GET", .patient = true }, "/p2");
+	r[2] = start((struct http_exchange){ .method = "GET" }, "/n");
+	http_request_free(first);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(finish(r[i], NULL), STOW_OK);
+	for (size_t i = 1; i < 4; i++)
+		assert_memory_equal(server.requests[i], order[i], strlen(order[i]));
+	for (size_t i = 0; i < 3; i++)
+		http_request_free(r[i]);
+	end();
+}
+
 static void tells_the_end(void **state)
 {
 	static const struct script_step steps[] = {
@@ -461,6 +498,7 @@ int main(void)
 		cmocka_unit_test(ring_takes_no_more_than_said),
 		cmocka_unit_test(ring_yields),
 		cmocka_unit_test(tells_the_end),
+		cmocka_unit_test(patient_ones_wait),
 		cmocka_unit_test(after_fork),
 	};
 

@@ -680,7 +680,7 @@ static void test_corrupt_is_not_mismatch(void **state)
 	check_blob(f, "a", digest, BODY, 12);
 }
 
-/* ---- memory that a write does not wait for ---- */
+/* ---- what a call does not wait for ---- */
 
 /* A chunk, each of whose writes is put off twice. */
 static void put_off_chunk(struct fixture *f, struct session *session, const char *data, size_t len,
@@ -732,6 +732,36 @@ static void test_put_off(void **state)
 	check_blob(f, "a", digest, BODY, 4);
 }
 
+static void test_put_off_reads(void **state)
+{
+	const struct stow_op nowait = { .size = sizeof(nowait), .flags = STOW_OP_NOWAIT };
+	struct fixture *f = *state;
+	struct stow_reader *reader = NULL;
+	struct stow_descriptor descriptor;
+	char digest[STOW_DIGEST_MAX + 1], to[sizeof(BODY)];
+	size_t len = 0, n = 0;
+	int status, times = 0;
+
+	sha256(BODY, strlen(BODY), digest);
+	push_blob(f, "a", BODY, strlen(BODY), digest);
+	wrap.again = 3;
+	check_ok(f, stow_blob_open(f->registry, &f->op, "a", digest, 0, -1, &reader, &descriptor,
+	                           &f->err));
+	while (len < strlen(BODY)) {
+		status = stow_reader_read(reader, &nowait, to + len, 5, &n, &f->err);
+		if (status == STOW_OK) {
+			len += n;
+			continue;
+		}
+		assert_int_equal(status, STOW_EBUSY);
+		assert_int_equal(f->err.flags, STOW_ERROR_RETRYABLE | STOW_ERROR_AGAIN);
+		assert_true(++times < 100);
+	}
+	assert_memory_equal(to, BODY, len);
+	assert_true(times >= 4);
+	stow_reader_close(reader);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -753,6 +783,7 @@ int main(void)
 		TEST(test_lying_copy),
 		TEST(test_corrupt_is_not_mismatch),
 		TEST(test_put_off),
+		TEST(test_put_off_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,46 @@ static void resumes(void **state)
 	end();
 }
 
+/* Who does not wait comes again, and misses nothing; a call that waits may follow. */
+static void does_not_wait(void **state)
+{
+	const struct script_step steps[] = {
+		{ PART_1, SCRIPT_SILENT },
+		{ "HTTP/1.1 206 P\r\nContent-Length: 6\r\nContent-Range: bytes 4-9/10\r\n"
+		  "ETag: \"v\"\r\n\r\n456789",
+		  0 },
+	};
+	struct stow_op nowait = op;
+	struct stow_stat st;
+	size_t len = 0, n, again = 0;
+	char to[32];
+	void *r = NULL;
+	int s;
+
+	(void)state;
+	nowait.flags = STOW_OP_NOWAIT;
+	begin(steps, 2, "1");
+	assert_int_equal(s3_read_open(self, &op, "k", NULL, 0, -1, &r, &st, &e), STOW_OK);
+	while (len < 7) {
+		s = s3_read(r, &nowait, to + len, 7 - len, &n, &e);
+		if (s == STOW_OK) {
+			len += n;
+			continue;
+		}
+		assert_int_equal(s, STOW_EBUSY);
+		assert_int_equal(e.flags, STOW_ERROR_RETRYABLE | STOW_ERROR_AGAIN);
+		assert_true(len <= 4 && ++again < 10000);
+	}
+	assert_true(again > 1);
+	while (len < 10) {
+		assert_int_equal(s3_read(r, &op, to + len, 10 - len, &n, &e), STOW_OK);
+		len += n;
+	}
+	assert_memory_equal(to, "0123456789", 10);
+	s3_read_close(r);
+	end();
+}
+
 static void read_faults(void **state)
 {
 	static const struct {
@@ -198,7 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(resumes),     cmocka_unit_test(read_faults),
 		cmocka_unit_test(read_ranges), cmocka_unit_test(read_long),
-		cmocka_unit_test(no_ranges),
+		cmocka_unit_test(no_ranges),   cmocka_unit_test(does_not_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ static struct wrap {
 	void *hook_arg;
 	bool cut_reads; /* the last byte of each reader is kept back */
 	int64_t lie;    /* added to the sizes of segments and blobs */
-	int again;      /* every so many writes that do not wait are taken; the others come again */
+	int again;      /* of so many calls that do not wait one is done; the others come again */
 	int put_off;
 } wrap;
 
@@ -59,6 +59,18 @@ static inline bool wrap_hit(void)
 			return error_set(err, wrap.status, "wrap", "made to fail");                \
 		return (call);                                                                     \
 	} while (0)
+
+static bool wrap_puts_off(const struct stow_op *op)
+{
+	return op && op->flags & STOW_OP_NOWAIT && wrap.again && ++wrap.put_off % wrap.again != 0;
+}
+
+static int wrap_again(struct stow_error *err)
+{
+	error_set(err, STOW_EBUSY, "wrap", "not now");
+	error_flag(err, STOW_ERROR_RETRYABLE | STOW_ERROR_AGAIN);
+	return STOW_EBUSY;
+}
 
 static void wrap_lie(const char *key, struct stow_stat *st)
 {
@@ -130,6 +142,8 @@ static int wrap_read(void *reader, const struct stow_op *op, void *buf, size_t c
 {
 	int status;
 
+	if (wrap_puts_off(op))
+		return wrap_again(err);
 	if (wrap_hit())
 		return error_set(err, wrap.status, "wrap", "made to fail");
 	status = wrap.inner->read(reader, op, buf, cap, ret_len, err);
@@ -153,11 +167,8 @@ static int wrap_write_open(void *self, const struct stow_op *op, const char *key
 static int wrap_write(void *writer, const struct stow_op *op, const void *data, size_t len,
                       struct stow_error *err)
 {
-	if (op && op->flags & STOW_OP_NOWAIT && wrap.again && ++wrap.put_off % wrap.again != 0) {
-		error_set(err, STOW_EBUSY, "wrap", "no memory now");
-		error_flag(err, STOW_ERROR_RETRYABLE | STOW_ERROR_AGAIN);
-		return STOW_EBUSY;
-	}
+	if (wrap_puts_off(op))
+		return wrap_again(err);
 	WRAP_SIMPLE(wrap.inner->write(writer, op, data, len, err));
 }
 
