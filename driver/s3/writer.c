@@ -19,6 +19,8 @@
 #define GROW_STEPS                                                                                 \
 	10 /* times that parts may double while an upload fills, where the length is
                        * unknown */
+/* what is booked of a writer's first part at first: many stop soon */
+#define FIRST_STEP ((size_t)1 << 20)
 #define CLOSE_LIMIT (10 * CLOCK_SECOND)
 #define ABORTS_MOST 4
 #define ABORT_PAUSE (50 * CLOCK_MILLISECOND)
@@ -204,6 +206,14 @@ static size_t next_part_size(const struct writer *w)
 	return (size_t)growing_size(w, w->upload.n);
 }
 
+/* How far the part that fills is to be booked. */
+static size_t size_to_book(const struct writer *w)
+{
+	bool first = w->upload.n == 0 && w->fill == 0;
+
+	return first && w->cap > FIRST_STEP ? FIRST_STEP : w->cap;
+}
+
 /* Memory for more of the part that fills, or for the first of the next one. */
 static int make_room(struct writer *w, const struct stow_op *op, struct stow_error *err)
 {
@@ -225,7 +235,7 @@ static int make_room(struct writer *w, const struct stow_op *op, struct stow_err
 		busy = count_slots(w);
 		if (!w->nowait)
 			how = busy ? BUDGET_TRY : BUDGET_WAIT;
-		r = budget_part(b, &w->part, op, how, w->cap, w->fill, err);
+		r = budget_part(b, &w->part, op, how, size_to_book(w), w->fill, err);
 		if (r != STOW_EBUSY || w->nowait || !busy)
 			return r;
 		r = wait_slots(w, op, busy - 1, err);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A thousand idle connections, five hundred slow uploads and as many slow downloads, and beside them
 clients that push and pull as if they were alone: the memory of docs/limits.md, and no thread for
-each.  Figures are printed."""
+each.  Then uploads that stop, on a bucket, with little memory.  Figures are printed."""
 
 import os
 import random
@@ -152,6 +152,80 @@ def on_a_bucket():
     tap.defer(minio.kill)
     more = many(stowage.Server("s3", minio=minio).start())
     tap.ok(more <= bound() + 256 * MIB, f"{more / MIB:.0f} MiB, 256 MiB more were said")
+
+
+def busy_for(server, seconds):
+    """How often two clients pushed and pulled."""
+    errors, counts = [], [0] * 2
+    until = time.monotonic() + seconds
+    threads = [threading.Thread(target=polite, args=(server, n, until, errors, counts))
+               for n in range(len(counts))]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    tap.equal(errors, [])
+    tap.ok(min(counts) >= 1, f"{counts}")
+    return sum(counts)
+
+
+def stopped(server, client, count, body, sent):
+    """Uploads of that body of which so much is sent."""
+    uploads = []
+    for _ in range(count):
+        target = raw.target(client.begin_upload("slow").headers["Location"])
+        c = raw.Connection(server, timeout=60)
+        tap.defer(c.close)
+        c.head("PATCH", target, f"Content-Length: {len(body)}")
+        c.send(body[:sent])
+        uploads.append((c, target))
+    return uploads
+
+
+def with_little_memory():
+    minio = stowage.Minio().start()
+    tap.defer(minio.kill)
+    server = stowage.Server("s3", minio=minio, env={
+        "STOWAGE_S3_MEMORY": "20M", "STOWAGE_S3_CHUNKSIZE": "5M",
+        "STOWAGE_HTTP_WORKERS": "8"}).start()
+    tap.defer(server.kill)
+    return server, registry.Client(server)
+
+
+@tap.test
+def uploads_that_stop():
+    """Their parts are five times the memory; what they have sent is a third of it."""
+    server, client = with_little_memory()
+    body = os.urandom(4 * MIB)
+    uploads = stopped(server, client, 28, body, 300_000)
+    print(f"# beside {len(uploads)} that stopped: {busy_for(server, 3)} pushed and pulled")
+    for c, _ in uploads[:4]:
+        c.send(body[300_000:])
+        tap.equal(c.reply().status, 202)
+
+
+@tap.test
+def uploads_that_stop_for_good():
+    """What they have sent is more than the memory: some lose, are told so, and may begin anew."""
+    server, client = with_little_memory()
+    body = os.urandom(4 * MIB)
+    uploads = stopped(server, client, 24, body, 1_200_000)
+    print(f"# beside {len(uploads)} that stopped: {busy_for(server, 3)} pushed and pulled")
+    lost = []
+    for c, target in uploads:
+        c.send(body[1_200_000:])
+    for c, target in uploads:
+        reply = c.reply()
+        if reply.status != 202:
+            tap.equal((reply.status, reply["Retry-After"] is None), (503, False))
+            lost.append(target)
+    print(f"# {len(lost)} of {len(uploads)} lost what they had sent")
+    tap.ok(4 <= len(lost) < len(uploads), f"{len(lost)}")
+    c = raw.Connection(server, timeout=60)
+    tap.defer(c.close)
+    c.head("PATCH", lost[0], f"Content-Length: {len(body)}")
+    c.send(body)
+    tap.equal(c.reply().status, 202)
 
 
 if __name__ == "__main__":

@@ -413,16 +413,16 @@ static void slow_writers(void **state)
 		data[i] = (char)(i * 31 >> 8);
 	for (size_t i = 0; i < LENGTH(w); i++) {
 		w[i] = writer(self, 4 << 20);
-		assert_int_equal(s3_write(w[i], &op, data, 300000, &e), STOW_OK);
+		assert_int_equal(s3_write(w[i], &op, data, 1300000, &e), STOW_OK);
 	}
 	/* the last one waited until those before it had rested for long enough */
 	assert_int_equal(w[5]->part.size, 4 << 20);
-	assert_true(w[0]->part.size < 304 * KIB);
+	assert_true(w[0]->part.size < 1304 * KIB);
 	for (size_t i = 0; i < LENGTH(w); i++)
-		assert_int_equal(s3_write(w[i], &op, data + 300000, 100000, &e), STOW_OK);
+		assert_int_equal(s3_write(w[i], &op, data + 1300000, 100000, &e), STOW_OK);
 	for (size_t i = 0; i < LENGTH(w); i++) {
 		assert_int_equal(budget_enter(&w[i]->s3->budget, &w[i]->part, &e), STOW_OK);
-		assert_memory_equal(w[i]->part.data, data, 400000);
+		assert_memory_equal(w[i]->part.data, data, 1400000);
 		s3_write_close(w[i], &op);
 	}
 	free(data);
