@@ -82,7 +82,7 @@ static void close_handles(struct exchange *x)
 static void free_exchange(struct exchange *x)
 {
 	close_handles(x);
-	__atomic_sub_fetch(&x->service->manifest_bytes, x->collected_counted, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&x->service->held, x->held, __ATOMIC_RELAXED);
 	free(x->park_key);
 	buf_done(&x->collected);
 	reply_done(&x->reply);
@@ -410,21 +410,43 @@ static enum exchange_want discard_locked(struct exchange *x, size_t *len)
 	return EXCHANGE_MORE;
 }
 
+bool exchange_hold(struct exchange *x, int64_t more)
+{
+	struct service *s = x->service;
+
+	if (__atomic_add_fetch(&s->held, more, __ATOMIC_RELAXED) <= s->manifest_memory) {
+		x->held += more;
+		return true;
+	}
+	__atomic_sub_fetch(&s->held, more, __ATOMIC_RELAXED);
+	reply_reset(&x->reply);
+	reply_header(&x->reply, "Retry-After", "1");
+	reply_error(&x->reply, 503, "UNAVAILABLE", "too many manifests and lists at once", NULL);
+	return false;
+}
+
+bool exchange_hold_answer(struct exchange *x)
+{
+	size_t cap = x->reply.body.cap;
+
+	if (cap <= x->held_answer)
+		return true;
+	if (!exchange_hold(x, (int64_t)(cap - x->held_answer)))
+		return false;
+	x->held_answer = cap;
+	return true;
+}
+
 static enum exchange_want collect_locked(struct exchange *x, const char *data, size_t *len)
 	REQUIRES(x->lock);
 static enum exchange_want collect_locked(struct exchange *x, const char *data, size_t *len)
 {
-	struct service *s = x->service;
 	int64_t more = (int64_t)*len;
 
-	if (__atomic_add_fetch(&s->manifest_bytes, more, __ATOMIC_RELAXED) > s->manifest_memory) {
-		__atomic_sub_fetch(&s->manifest_bytes, more, __ATOMIC_RELAXED);
-		reply_header(&x->reply, "Retry-After", "1");
-		reply_error(&x->reply, 503, "UNAVAILABLE", "too many manifests at once", NULL);
+	if (!exchange_hold(x, more)) {
 		x->failed = true;
 		return discard_locked(x, len);
 	}
-	x->collected_counted += more;
 	switch (buf_add(&x->collected, data, *len)) {
 	case STOW_OK:
 		x->received += more;

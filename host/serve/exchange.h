@@ -57,7 +57,7 @@ struct service {
 	int64_t manifest_memory;
 	const struct origin_rules *origin;
 	const struct headers *headers; /* of every answer */
-	int64_t manifest_bytes;        /* in use; atomic */
+	int64_t held;                  /* bytes of manifest_memory in use; atomic */
 };
 
 enum exchange_body {
@@ -117,9 +117,10 @@ struct exchange {
 	/* The one worker's, and the server's once the reply is made. */
 	struct reply reply;
 	struct buf collected;
-	int64_t collected_counted; /* of service.manifest_bytes */
-	int64_t body_len;          /* bytes that write has taken */
-	bool again;                /* set by write */
+	int64_t held;       /* of service.held */
+	size_t held_answer; /* and of these, for the reply's body */
+	int64_t body_len;   /* bytes that write has taken */
+	bool again;         /* set by write */
 	struct stow_upload *upload;
 	struct stow_reader *reader;
 	int64_t offset;      /* of the upload's token */
@@ -179,6 +180,11 @@ bool exchange_waits_for_client(struct exchange *, int64_t *ret_bytes, bool *ret_
 /* From any thread: gives up what is under way, never suspends again. */
 void exchange_stop(struct exchange *);
 
+/* For actions, and the body's collection: bytes more of what manifests and lists hold in memory
+ * together, counted until the exchange is over.  false, and the reply made, where that is too much. */
+bool exchange_hold(struct exchange *, int64_t more);
+/* For actions: likewise, for as much as the reply's body has grown since. */
+bool exchange_hold_answer(struct exchange *);
 /* For actions: the circumstances of a call from now on. */
 struct stow_op exchange_op(struct exchange *, int64_t timeout);
 

@@ -50,7 +50,8 @@ static bool add_link(struct exchange *x, const char *last, int64_t n)
 	return true;
 }
 
-/* Writes the array and, where there is more than n, the Link. */
+/* Writes the array and, where there is more than n, the Link. STOW_EBUSY without memory for it:
+ * then the reply is made. */
 static int add_names(struct exchange *x, struct stow_names *names, int64_t n,
                      struct stow_error *err)
 {
@@ -80,6 +81,8 @@ static int add_names(struct exchange *x, struct stow_names *names, int64_t n,
 		if (i > 0)
 			buf_addc(body, ',');
 		reply_json_string(body, name);
+		if (!exchange_hold_answer(x))
+			return STOW_EBUSY;
 		buf_reset(&last);
 		buf_adds(&last, name);
 	}
@@ -111,9 +114,10 @@ static void finish(struct exchange *x)
 			buf_adds(&x->reply.body, ",\"tags\":");
 		}
 		status = add_names(x, names, page_size(x), &err);
-		buf_adds(&x->reply.body, "}\n");
 	}
-	if (status != STOW_OK)
+	if (status == STOW_OK)
+		buf_adds(&x->reply.body, "}\n");
+	else if (x->reply.errors == 0)
 		answer_fault(x, status, &err, "NAME_UNKNOWN", "NAME_INVALID");
 	stow_names_close(names);
 }

@@ -39,21 +39,6 @@ static void fault(struct exchange *x, int status, const struct stow_error *err)
 	answer_fault(x, status, err, "MANIFEST_UNKNOWN", "MANIFEST_INVALID");
 }
 
-/* Room among all manifests under way; counted until the exchange is over. */
-static bool reserve(struct exchange *x, int64_t size)
-{
-	struct service *s = x->service;
-
-	if (__atomic_add_fetch(&s->manifest_bytes, size, __ATOMIC_RELAXED) <= s->manifest_memory) {
-		x->collected_counted += size;
-		return true;
-	}
-	__atomic_sub_fetch(&s->manifest_bytes, size, __ATOMIC_RELAXED);
-	reply_header(&x->reply, "Retry-After", "1");
-	reply_error(&x->reply, 503, "UNAVAILABLE", "too many manifests at once", NULL);
-	return false;
-}
-
 /* Reads what the tag stands on, for all that are parked for it, too. */
 static void read_tag(struct exchange *x)
 {
@@ -136,7 +121,7 @@ static void finish_get(struct exchange *x)
 	}
 	d = stow_manifest_descriptor(m);
 	if (!answer_not_modified(x, d) &&
-	    (x->request.method == METHOD_HEAD || reserve(x, d->size))) {
+	    (x->request.method == METHOD_HEAD || exchange_hold(x, d->size))) {
 		x->reply.status = 200;
 		reply_header(&x->reply, "Content-Type", "%s", d->media_type);
 		reply_header(&x->reply, "Docker-Content-Digest", "%s", d->digest);

@@ -50,7 +50,7 @@ const struct stow_option serve_http_options[] = {
 	{ "maxdiscard", STOW_OPTION_SIZE, 0, "64M",
 	  "bytes of a refused body that are read so that the client sees the answer" },
 	{ "manifestmemory", STOW_OPTION_SIZE, 0, "256M",
-	  "memory of all manifests being received or sent; more are answered 503" },
+	  "memory of all manifests and lists under way; more are answered 503" },
 	{ "idletimeout", STOW_OPTION_TIME, 0, "120s",
 	  "a connection that moves no byte for so long is closed, as one whose head takes longer" },
 	{ "minrate", STOW_OPTION_SIZE, 0, "100",

@@ -42,6 +42,7 @@ static bool add_link(struct exchange *x, const char *last)
 	return true;
 }
 
+/* STOW_EBUSY without memory for it: then the reply is made. */
 static int add_descriptors(struct exchange *x, struct stow_referrers *list, struct stow_error *err)
 {
 	struct buf *body = &x->reply.body;
@@ -53,6 +54,8 @@ static int add_descriptors(struct exchange *x, struct stow_referrers *list, stru
 		if (last)
 			buf_addc(body, ',');
 		buf_adds(body, descriptor);
+		if (!exchange_hold_answer(x))
+			return STOW_EBUSY;
 		last = digest;
 	}
 	return STOW_OK;
@@ -77,9 +80,10 @@ static void finish(struct exchange *x)
 		         "\"mediaType\":\"application/vnd.oci.image.index.v1+json\","
 		         "\"manifests\":[");
 		status = add_descriptors(x, list, &err);
-		buf_adds(&x->reply.body, "]}\n");
 	}
-	if (status != STOW_OK)
+	if (status == STOW_OK)
+		buf_adds(&x->reply.body, "]}\n");
+	else if (x->reply.errors == 0)
 		answer_fault(x, status, &err, "NAME_UNKNOWN", "NAME_INVALID");
 	stow_referrers_close(list);
 }

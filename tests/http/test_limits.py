@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What there is too much of, or comes too slowly: each limit with the answer that belongs to it."""
 
+import json
 import os
 import socket
 import sys
@@ -247,6 +248,53 @@ def who_does_not_take_a_manifest_is_closed():
             pass
         tap.ok(0 < len(got) < len(manifest), f"{len(got)} bytes")
     tap.ok(client.manifest("a", "big").body == manifest, "and who takes it has it")
+
+
+# ---- memory of answers ----
+
+def answers_at_once(server, path, body):
+    """How many of forty are answered 200 while nobody takes more than the beginning."""
+    takers = [raw.Connection(server, timeout=60, receive=4096) for _ in range(40)]
+    for c in takers:
+        c.head("GET", path)
+    begins = [c.socket.recv(12) for c in takers]
+    for c, begin in zip(takers, begins):
+        c.rest = begin
+        if begin.endswith(b" 503"):
+            reply = c.reply()
+            tap.equal((reply.codes, reply["Retry-After"]), (["UNAVAILABLE"], "1"))
+    for c in takers:
+        c.close()
+    with raw.Connection(server, timeout=60) as c:
+        until(lambda: c.head("GET", path).reply().status == 200, 40)
+        tap.equal(c.head("GET", path).reply().body, body)
+    return len([b for b in begins if b.endswith(b" 200")])
+
+
+@tap.test
+def lists_share_the_memory_of_manifests():
+    """They are counted until they are sent, and then no more."""
+    server = stowage.Server("memory", env={"STOWAGE_HTTP_MANIFESTMEMORY": "4M"}).start()
+    tap.defer(server.kill)
+    client = registry.Client(server)
+    client.push_blob("a", b"{}")
+    manifest = images.dump({"schemaVersion": 2, "mediaType": images.MANIFEST, "config": {
+        "mediaType": images.CONFIG, "digest": images.digest(b"{}"), "size": 2}, "layers": []})
+    tags = [f"{n:0128}" for n in range(10000)]
+    for at in range(0, len(tags), 32):
+        query = "&".join(f"tag={tag}" for tag in tags[at:at + 32])
+        client.put_manifest("a", f"{images.digest(manifest)}?{query}", manifest, images.MANIFEST)
+    subject = {"mediaType": images.MANIFEST, "digest": images.digest(manifest),
+               "size": len(manifest)}
+    for n in range(300):
+        referrer = json.loads(manifest) | {"subject": subject, "annotations": {
+            "long": f"{n}" + "x" * 3300}}
+        data = images.dump(referrer)
+        client.put_manifest("a", images.digest(data), data, images.MANIFEST)
+    for path in ("/v2/a/tags/list", f"/v2/a/referrers/{images.digest(manifest)}"):
+        body = raw.ask(server, "GET", path).body
+        tap.ok(len(body) > 900 * KIB, f"{path}: {len(body)} bytes")
+        tap.ok(0 < answers_at_once(server, path, body) < 40, path)
 
 
 # ---- heads ----

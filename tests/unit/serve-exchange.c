@@ -202,7 +202,7 @@ static int teardown(void **state)
 	workers_stop(service.workers);
 	cond_done(&side.woken);
 	mutex_done(&side.lock);
-	return service.manifest_bytes == 0 ? 0 : -1;
+	return service.held == 0 ? 0 : -1;
 }
 
 static void a_body_streams_through(void **state)
