@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Rude clients, each kind by itself and then all at once beside polite ones: nobody else is
+stopped, nothing that was hidden takes effect and nothing is left behind.  STOWAGE_TEST_SEED repeats
+what the printed number began."""
+
+import json
+import os
+import random
+import re
+import signal
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+
+import images
+import raw
+import registry
+import rude
+import stowage
+import tap
+
+SEED = int(os.environ.get("STOWAGE_TEST_SEED") or random.randrange(1 << 32))
+TIMES = 4 if stowage.SAN else 8  # each kind by itself
+CROWD, SECONDS = (12, 5) if stowage.SAN else (40, 4)  # of a storm
+MIB = 1 << 20
+LARGE = random.Random(SEED).randbytes(3 * MIB)
+CONFIG = b"{}"
+MANIFEST = images.dump({"schemaVersion": 2, "mediaType": images.MANIFEST, "config": {
+    "mediaType": images.CONFIG, "digest": images.digest(CONFIG), "size": len(CONFIG)},
+    "layers": []})
+
+print(f"# seed {SEED}")
+server = stowage.Server(env={"STOWAGE_HTTP_IDLETIMEOUT": "10s"}).start()
+client = registry.Client(server)
+for name in ("a", rude.CANARIES):
+    client.push_blob(name, CONFIG)
+    client.put_manifest(name, "t", MANIFEST, images.MANIFEST)
+client.push_blob("a", LARGE)
+place = rude.Place(server, LARGE, MANIFEST)
+
+
+def until(what, seconds=30):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if what():
+            return
+        time.sleep(0.05)
+    raise AssertionError("did not come about in time")
+
+
+def open_files():
+    return len(os.listdir(f"/proc/{server.pid}/fd"))
+
+
+def figure(name):
+    with open(f"/proc/{server.pid}/status", encoding="ascii") as f:
+        return int(re.search(rf"{name}:\s+(\d+)", f.read()).group(1))
+
+
+def tags(repository):
+    return json.loads(raw.ask(server, "GET", f"/v2/{repository}/tags/list").body)["tags"]
+
+
+def unfinished():
+    return [p for p in raw.tree(server.data) if "_stowage/uploads" in p or "tmp" in p]
+
+
+@tap.test
+def a_canary_that_is_no_secret_sings():
+    with raw.Connection(server) as c:
+        tap.equal(c.send(place.canary("open")).reply().status, 201)
+    tap.equal(tags(rude.CANARIES), ["open", "t"])
+
+
+def alone(name):
+    chance = random.Random(f"{SEED} {name}")
+    for _ in range(TIMES):
+        rude.play(name, place, chance)
+        tap.equal(raw.ask(server, "GET", "/v2/").status, 200)
+    tap.equal(tags(rude.CANARIES), ["open", "t"])
+
+
+for _name in rude.KINDS:
+    tap.cases(**{_name: _name})(alone)
+
+
+def polite(number, over, errors, counts):
+    own, chance = registry.Client(server, timeout=60), random.Random(f"{SEED} polite {number}")
+    try:
+        while not over.is_set():
+            data = chance.randbytes(chance.choice((100, 70_000, 2 * MIB)))
+            own.push_blob(f"polite/{number}", data)
+            if own.blob(f"polite/{number}", images.digest(data)).body != data:
+                raise AssertionError("other bytes")
+            counts[number] += 1
+    except Exception as e:  # whatever it is, it is the test's
+        errors.append(f"polite {number}: {e!r}")
+
+
+def rough(number, storm, over, errors, counts):
+    chance = random.Random(f"{SEED} {storm} {number}")
+    while not over.is_set():
+        name = chance.choice(sorted(rude.KINDS))
+        try:
+            rude.play(name, place, chance)
+        except Exception as e:  # likewise
+            errors.append(f"{name}: {e!r}")
+            return
+        counts[number] += 1
+
+
+def blow(storm):
+    """How many rude ones there were, and rounds of polite ones."""
+    over, errors, played, rounds = threading.Event(), [], [0] * CROWD, [0] * 2
+    threads = [threading.Thread(target=rough, args=(n, storm, over, errors, played))
+               for n in range(CROWD)]
+    threads += [threading.Thread(target=polite, args=(n, over, errors, rounds)) for n in range(2)]
+    for t in threads:
+        t.start()
+    over.wait(SECONDS)
+    over.set()
+    for t in threads:
+        t.join(120)
+        tap.ok(not t.is_alive(), "somebody is stopped")
+    tap.equal(errors[:5], [])
+    tap.ok(min(rounds) > 0, f"{rounds}")
+    return sum(played), sum(rounds)
+
+
+@tap.test
+def a_storm():
+    files, threads, resident = open_files(), figure("Threads"), []
+    for storm in range(2):
+        played, rounds = blow(storm)
+        until(lambda: open_files() <= files)
+        resident.append(figure("VmRSS") / 1024)
+        print(f"# {played} rude clients, {rounds} polite rounds, {resident[-1]:.0f} MiB resident")
+    tap.equal(figure("Threads"), threads, "threads")
+    tap.equal(tags(rude.CANARIES), ["open", "t"])
+    tap.equal(raw.ask(server, "GET", "/livez").status, 200)
+    if not stowage.SAN:
+        tap.ok(resident[-1] < resident[0] + 48, f"{resident}")
+
+
+@tap.test
+def nothing_is_left():
+    until(lambda: not unfinished())
+    client.push_blob("after", LARGE)
+    tap.ok(client.blob("after", images.digest(LARGE)).body == LARGE, "the blob")
+    server.process.send_signal(signal.SIGTERM)
+    tap.equal(server.process.wait(60), 0, server.log()[-2000:])
+    server._gone()
+
+
+if __name__ == "__main__":
+    tap.main()
