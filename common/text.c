@@ -19,6 +19,16 @@ bool text_copy(char *dst, size_t cap, const char *src)
 	return n == len;
 }
 
+void text_shorten(char *dst, size_t cap, const char *src)
+{
+	size_t len = strlen(src), end = (cap - 4) / 2, start = cap - 4 - end;
+
+	if (text_copy(dst, cap, src))
+		return;
+	memcpy(dst + start, "...", 3);
+	memcpy(dst + start + 3, src + len - end, end + 1);
+}
+
 bool text_format(char *dst, size_t cap, const char *fmt, ...)
 {
 	va_list ap;

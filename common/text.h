@@ -10,6 +10,8 @@
 
 /* Copies with NUL; false, and dst cut, where it does not fit. cap is at least 1. */
 bool text_copy(char *dst, size_t cap, const char *src);
+/* Copies with NUL; where it does not fit "..." stands for its middle. cap is at least 4. */
+void text_shorten(char *dst, size_t cap, const char *src);
 /* snprintf that says whether all fitted. */
 bool text_format(char *dst, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 bool text_starts(const char *s, const char *prefix);

@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 
+#include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -70,16 +71,22 @@ static const char *prefix_of(const struct call *c)
 	return NULL;
 }
 
-const char *answer_subject(const struct call *c, char *buf, size_t cap)
+const char *answer_subject(const struct call *c, char buf[ANSWER_SUBJECT_MAX])
 {
-	const char *prefix = prefix_of(c);
+	const char *prefix = prefix_of(c), *what = c->key ? "key" : "prefix";
+	char name[ANSWER_SUBJECT_MAX - 80]; /* beside a bucket's, of 63 at most */
+	struct buf cleanup_buf whole = { 0 };
 
+	if (!c->key && !prefix) {
+		text_format(buf, ANSWER_SUBJECT_MAX, "bucket %s", c->s3->o.bucket);
+		return buf;
+	}
+	buf_init(&whole, (size_t)4 * STOW_KEY_MAX);
 	if (c->key)
-		text_format(buf, cap, "bucket %s, key %s%s", c->s3->o.bucket, c->s3->root, c->key);
-	else if (prefix)
-		text_format(buf, cap, "bucket %s, prefix %s", c->s3->o.bucket, prefix);
-	else
-		text_format(buf, cap, "bucket %s", c->s3->o.bucket);
+		buf_adds(&whole, c->s3->root);
+	buf_adds(&whole, c->key ? c->key : prefix);
+	text_shorten(name, sizeof(name), buf_text(&whole));
+	text_format(buf, ANSWER_SUBJECT_MAX, "bucket %s, %s %s", c->s3->o.bucket, what, name);
 	return buf;
 }
 
@@ -201,16 +208,14 @@ static const char *advice(struct call *c, int http, const char *region, char *bu
 }
 
 static int describe(struct call *c, int http, const char *message, const char *region,
-                    struct stow_error *err)
+                    const char *id, struct stow_error *err)
 {
 	struct meaning m = meaning_of(c, http);
-	char subject[300], hint[160], id[64] = "";
+	char subject[ANSWER_SUBJECT_MAX], hint[160];
 
-	if (!http_request_header(c->http, "x-amz-request-id", id, sizeof(id)))
-		id[0] = '\0';
-	error_set(err, m.status, c->where, "%s: HTTP %d%s%s%s%s%s",
-	          answer_subject(c, subject, sizeof(subject)), http, c->code[0] ? " " : "", c->code,
-	          message[0] ? ": " : "", message, advice(c, http, region, hint, sizeof(hint)));
+	error_set(err, m.status, c->where, "%s: HTTP %d%s%s%s%s%s", answer_subject(c, subject),
+	          http, c->code[0] ? " " : "", c->code, message[0] ? ": " : "", message,
+	          advice(c, http, region, hint, sizeof(hint)));
 	error_flag(err, m.flags);
 	if (err) {
 		err->backend = http;
@@ -224,14 +229,18 @@ static int describe(struct call *c, int http, const char *message, const char *r
 static int describe_error(struct call *c, int http, const struct xml_node *e,
                           struct stow_error *err)
 {
-	char message[200] = "", region[64] = "";
+	char message[200] = "", region[64] = "", id[64] = "";
 
 	c->code[0] = '\0';
 	if (e) {
 		xml_text(e, "Code", c->code, sizeof(c->code));
 		xml_text(e, "Message", message, sizeof(message));
 		xml_text(e, "Region", region, sizeof(region));
+		xml_text(e, "RequestId", id, sizeof(id));
 	}
+	/* some stores have it in the one place alone, some in the other */
+	if (!id[0] && !http_request_header(c->http, "x-amz-request-id", id, sizeof(id)))
+		id[0] = '\0';
 	/* a HEAD has no body: some stores say the code in a header */
 	if (!c->code[0] &&
 	    !http_request_header(c->http, "x-minio-error-code", c->code, sizeof(c->code)))
@@ -240,7 +249,7 @@ static int describe_error(struct call *c, int http, const struct xml_node *e,
 	    !http_request_header(c->http, "x-amz-bucket-region", region, sizeof(region)))
 		region[0] = '\0';
 	text_copy(c->region, sizeof(c->region), region);
-	return describe(c, http, message, region, err);
+	return describe(c, http, message, region, id, err);
 }
 
 int answer_judge(struct call *c, struct stow_error *err)
@@ -263,7 +272,7 @@ int answer_xml(struct call *c, const char *root, struct xml **ret, struct stow_e
 {
 	cleanup_xml struct xml *x = NULL;
 	int http = http_request_status(c->http);
-	char subject[300];
+	char subject[ANSWER_SUBJECT_MAX];
 	const char *body;
 	size_t len;
 
@@ -276,7 +285,7 @@ int answer_xml(struct call *c, const char *root, struct xml **ret, struct stow_e
 	if (x && xml_root(x, "Error"))
 		return describe_error(c, http, xml_root(x, "Error"), err);
 	error_set(err, STOW_EIO, c->where, "%s: HTTP %d with an answer that is %s, not a %s",
-	          answer_subject(c, subject, sizeof(subject)), http,
+	          answer_subject(c, subject), http,
 	          len == 0 ? "empty" : (x ? "something else" : "cut or malformed"), root);
 	error_flag(err, RETRY);
 	if (err)
@@ -293,13 +302,13 @@ void answer_etag(struct call *c, char ret[80])
 int answer_stat(struct call *c, struct stow_stat *ret, struct stow_error *err)
 {
 	struct stow_stat st = { 0 };
-	char text[64], subject[300];
+	char text[64], subject[ANSWER_SUBJECT_MAX];
 	int64_t seconds;
 
 	if (!http_request_header(c->http, "Content-Length", text, sizeof(text)) ||
 	    !text_to_int64(text, &st.size))
 		return error_set(err, STOW_EIO, c->where, "%s: the answer has no Content-Length",
-		                 answer_subject(c, subject, sizeof(subject)));
+		                 answer_subject(c, subject));
 	if (http_request_header(c->http, "Last-Modified", text, sizeof(text))) {
 		seconds = text_http_date(text);
 		if (seconds > 0 && seconds < INT64_MAX / CLOCK_SECOND)

@@ -370,11 +370,11 @@ static bool in_the_dark(struct call *c, int status)
 
 static int describe_transport(struct call *c, const struct stow_error *e)
 {
-	char subject[300];
+	char subject[ANSWER_SUBJECT_MAX];
 
 	c->code[0] = c->region[0] = '\0';
-	error_set(&c->error, e->status, c->where, "%s at %s: %s",
-	          answer_subject(c, subject, sizeof(subject)), c->place->address.base, e->message);
+	error_set(&c->error, e->status, c->where, "%s at %s: %s", answer_subject(c, subject),
+	          c->place->address.base, e->message);
 	error_flag(&c->error, e->flags);
 	return e->status;
 }

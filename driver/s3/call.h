@@ -124,7 +124,9 @@ void answer_etag(struct call *, char ret[80]);
 bool answer_is_throttle(const struct call *);
 /* Is it a refusal of a HEAD, whose answer has no words? */
 bool answer_is_bare(const struct call *);
-/* "bucket b, key k" for messages; of a listing "bucket b, prefix p". */
-const char *answer_subject(const struct call *, char *buf, size_t cap);
+/* "bucket b, key k" for messages; of a listing "bucket b, prefix p". Of a long key the middle is left
+ * out, so that the cause still fits. */
+#define ANSWER_SUBJECT_MAX 384
+const char *answer_subject(const struct call *, char buf[ANSWER_SUBJECT_MAX]);
 
 #endif

@@ -190,7 +190,7 @@ static bool correct_md5(struct call *c, int http)
  */
 static bool correct_host(struct call *c, int http)
 {
-	char url[2048], what[300];
+	char url[2048], what[ANSWER_SUBJECT_MAX];
 	cleanup_free char *path = NULL, *key = NULL;
 	struct place *place = NULL;
 
@@ -206,7 +206,7 @@ static bool correct_host(struct call *c, int http)
 		return false;
 	}
 	log_line(c->s3->host, STOW_LOG_INFO, "s3", "%s: the store leads to %s",
-	         answer_subject(c, what, sizeof(what)), place->address.base);
+	         answer_subject(c, what), place->address.base);
 	move_to(c, place, take(path));
 	return true;
 }

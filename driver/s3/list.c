@@ -252,7 +252,7 @@ static int accept_page(struct call *c, struct stow_error *err)
 {
 	struct list *l = c->arg;
 	cleanup_xml struct xml *x = NULL;
-	char subject[300];
+	char subject[ANSWER_SUBJECT_MAX];
 	int r = answer_xml(c, "ListBucketResult", &x, err);
 
 	if (r != STOW_OK)
@@ -260,8 +260,7 @@ static int accept_page(struct call *c, struct stow_error *err)
 	r = take_page(l, xml_root(x, "ListBucketResult"));
 	if (r == STOW_OK)
 		return STOW_OK;
-	return error_set(err, STOW_EIO, c->where, "%s: %s",
-	                 answer_subject(c, subject, sizeof(subject)),
+	return error_set(err, STOW_EIO, c->where, "%s: %s", answer_subject(c, subject),
 	                 r == STOW_EIO ? "the listing does not go on: the store gives one page "
 	                                 "again and again"
 	                               : "a page of the listing makes no sense");

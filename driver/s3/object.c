@@ -54,7 +54,7 @@ void describe_remove(struct call *c, struct s3 *s3, const char *key, const char 
 int finish_get(struct call *c, size_t *ret_len, struct stow_stat *ret_stat, struct stow_error *err)
 {
 	struct stow_stat st;
-	char subject[300];
+	char subject[ANSWER_SUBJECT_MAX];
 	int r;
 
 	if (c->status == STOW_ERANGE && c->http && http_request_status(c->http) / 100 == 2) {
@@ -64,8 +64,7 @@ int finish_get(struct call *c, size_t *ret_len, struct stow_stat *ret_stat, stru
 			return r;
 		*ret_len = (size_t)st.size;
 		return error_set(err, STOW_ERANGE, c->where, "%s: %lld bytes, the buffer has %zu",
-		                 answer_subject(c, subject, sizeof(subject)), (long long)st.size,
-		                 c->answer_cap);
+		                 answer_subject(c, subject), (long long)st.size, c->answer_cap);
 	}
 	if (c->status != STOW_OK)
 		return error_copy(err, &c->error);
@@ -75,7 +74,7 @@ int finish_get(struct call *c, size_t *ret_len, struct stow_stat *ret_stat, stru
 	if (http_request_status(c->http) != 200 || http_request_arrived(c->http) != (size_t)st.size)
 		return error_set(err, STOW_EIO, c->where,
 		                 "%s: a part where the whole was asked for",
-		                 answer_subject(c, subject, sizeof(subject)));
+		                 answer_subject(c, subject));
 	*ret_len = (size_t)st.size;
 	if (ret_stat)
 		*ret_stat = st;

@@ -28,6 +28,28 @@ static void copy_is_bounded(void **state)
 	assert_string_equal(dst, "123");
 }
 
+static void the_middle_is_left_out(void **state)
+{
+	static const struct {
+		size_t cap;
+		const char *src, *want;
+	} rows[] = {
+		{ 10, "", "" },
+		{ 10, "123456789", "123456789" },
+		{ 10, "1234567890", "123...890" },
+		{ 9, "1234567890", "123...90" },
+		{ 4, "1234", "..." },
+		{ 5, "12345", "1..." },
+	};
+	char dst[10];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		text_shorten(dst, rows[i].cap, rows[i].src);
+		assert_string_equal(dst, rows[i].want);
+	}
+}
+
 static void numbers(void **state)
 {
 	int64_t v = 7;
@@ -234,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(copy_is_bounded),
+		cmocka_unit_test(the_middle_is_left_out),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(hex),
 		cmocka_unit_test(base64_rfc4648),

@@ -77,6 +77,29 @@ static void gives_up(void **state)
 	}
 }
 
+/* An operator finds the object by its key's start and end, however long, and the request by its id,
+ * wherever the store says it. */
+static void names_what_failed(void **state)
+{
+	static const char body[] = "<Error><Code>AccessDenied</Code><Message>No.</Message>"
+				   "<RequestId>R7</RequestId></Error>";
+	const struct script_step step = { answer("403 Forbidden", "", body), 0 };
+	char key[STOW_KEY_MAX + 1] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(key) - 1; i++)
+		key[i] = i % 100 == 99 ? '/' : 'k';
+	memcpy(key, "start/", 6);
+	memcpy(key + sizeof(key) - 1 - 4, "/end", 5);
+	begin(&step, 1, "0");
+	assert_int_equal(s3_put(self, &op, key, "d", 1, NULL, NULL, &e), STOW_EDENIED);
+	assert_non_null(strstr(e.message, "bucket b, key start/kkk"));
+	assert_non_null(strstr(e.message, "k...k"));
+	assert_non_null(strstr(e.message, "k/end: HTTP 403 AccessDenied: No."));
+	assert_string_equal(e.request, "R7");
+	end();
+}
+
 /* Corrected once; a store that then names another one again is not followed for ever. */
 static void names_the_region(void **state)
 {
@@ -551,6 +574,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tries_again),
 		cmocka_unit_test(gives_up),
+		cmocka_unit_test(names_what_failed),
 		cmocka_unit_test(names_the_region),
 		cmocka_unit_test(unknown_outcome),
 		cmocka_unit_test(create_twice),
