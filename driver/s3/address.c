@@ -105,10 +105,11 @@ static int own(const struct address_options *o, char host[HOST_MAX], char path[P
 	const char *given = o->endpoint, *slash;
 	size_t len;
 
-	if (o->dualstack || o->accelerate || o->fips)
+	/* dualstack says nothing that the endpoint would not say: it is passed over */
+	if (o->accelerate || o->fips)
 		return error_set(err, STOW_EINVAL, "s3.open",
-		                 "options usedualstack, accelerate and usefipsendpoint are for "
-		                 "Amazon's own endpoints, not for regionendpoint");
+		                 "options accelerate and usefipsendpoint are for Amazon's own "
+		                 "endpoints, not for regionendpoint");
 	if (strncasecmp(given, "http://", 7) == 0) {
 		*ret_tls = false;
 		given += 7;

@@ -176,7 +176,10 @@ static int check_bounds(const struct s3_options *o, struct stow_error *err)
 	if (o->multipartcopythresholdsize > S3_PART_MAX)
 		return out_of_bounds("multipartcopythresholdsize", "at most 5G", err);
 	if (o->memory / 4 < o->chunksize || (uint64_t)o->memory > SIZE_MAX / 2)
-		return out_of_bounds("memory", "at least four times chunksize", err);
+		return error_set(
+			err, STOW_EINVAL, "s3.open",
+			"option memory must be at least four times chunksize: %lld for %lld",
+			(long long)o->chunksize * 4, (long long)o->chunksize);
 	if (o->connecttimeout < CLOCK_MILLISECOND || o->connecttimeout > TIMEOUT_MOST)
 		return out_of_bounds("connecttimeout", "1ms to 1h", err);
 	if (o->readtimeout < CLOCK_SECOND || o->readtimeout > TIMEOUT_MOST)
@@ -439,6 +442,9 @@ static void warn(const struct s3 *s3)
 		log_line(s3->host, STOW_LOG_WARNING, "s3",
 		         "skipverify = yes: any certificate is taken for %s",
 		         s3->place->address.base);
+	if (s3->o.usedualstack && s3->o.regionendpoint)
+		log_line(s3->host, STOW_LOG_WARNING, "s3",
+		         "usedualstack = yes: it has no effect beside regionendpoint");
 	if (s3->o.keyid && s3->o.keyid[0] && !s3->o.encrypt)
 		log_line(s3->host, STOW_LOG_WARNING, "s3",
 		         "keyid is set, but encrypt is not: it has no effect");

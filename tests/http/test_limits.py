@@ -281,8 +281,8 @@ def lists_share_the_memory_of_manifests():
     manifest = images.dump({"schemaVersion": 2, "mediaType": images.MANIFEST, "config": {
         "mediaType": images.CONFIG, "digest": images.digest(b"{}"), "size": 2}, "layers": []})
     tags = [f"{n:0128}" for n in range(10000)]
-    for at in range(0, len(tags), 32):
-        query = "&".join(f"tag={tag}" for tag in tags[at:at + 32])
+    for at in range(0, len(tags), 64):
+        query = "&".join(f"tag={tag}" for tag in tags[at:at + 64])
         client.put_manifest("a", f"{images.digest(manifest)}?{query}", manifest, images.MANIFEST)
     subject = {"mediaType": images.MANIFEST, "digest": images.digest(manifest),
                "size": len(manifest)}
