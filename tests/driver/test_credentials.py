@@ -18,6 +18,7 @@ import urllib.parse
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../lib"), os.path.join(HERE, "../fake-s3")]
 
+import certificates
 import stowage
 import tap
 from drive import Drive, pattern
@@ -33,7 +34,7 @@ class Endpoint:
     """Gives out keys of a store, new ones each time, as STS, a container's endpoint or instance
     metadata would."""
 
-    def __init__(self, fake, host="127.0.0.1", port=0, life=3600):
+    def __init__(self, fake, host="127.0.0.1", port=0, life=3600, tls=None):
         endpoint = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -48,9 +49,13 @@ class Endpoint:
         self.status, self.answer = None, None   # in place of what would be said
         self.lock = threading.Lock()
         self._server = http.server.ThreadingHTTPServer((host, port), Handler)
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True,
+                                                  do_handshake_on_connect=False)
+            self._server.handle_error = lambda *_: None  # who does not trust it goes
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         tap.defer(self.stop)
-        self.url = f"http://{host}:{self._server.server_address[1]}"
+        self.url = f"{'https' if tls else 'http'}://{host}:{self._server.server_address[1]}"
 
     def stop(self):
         self._server.shutdown()
@@ -153,6 +158,25 @@ def web_identity():
     works(d)
     tap.ok("WebIdentityToken=jwt-hush%2F2" in sts.calls[-1][3], f"{sts.calls[-1]}")
     tap.equal(len(sts.calls), 2)
+
+
+@tap.cases(trusted=(True,), not_trusted=(False,))
+def keys_come_from_whom_a_certificate_names(trusted):
+    """skipverify and cafile are said of the store; keys are asked for of the authorities that the
+    system trusts, and of cafile's."""
+    authority = certificates.Authority()
+    fake = FakeS3(tls=certificates.Authority().context("IP:127.0.0.1")).start()
+    tap.defer(fake.stop)
+    sts = Endpoint(fake, tls=authority.context("IP:127.0.0.1"))
+    d = Drive(fake, fake.new_bucket(), environment=web(sts), skipverify="yes", maxretries=0,
+              **({"cafile": authority.file} if trusted else {}), **NO_OPTIONS)
+    if trusted:
+        works(d)
+        return
+    result = d("put", "k", "text")
+    tap.ok(result.status != "OK", "it was taken")
+    tap.ok(sts.url in result["message"], result["message"])
+    tap.equal((sts.calls, fake.calls()), ([], []))
 
 
 @tap.test

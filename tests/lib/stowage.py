@@ -46,8 +46,13 @@ def tool(name):
 
 
 def temporary(name="stowage"):
-    """A folder that goes when the test program ends."""
-    folder = tempfile.mkdtemp(prefix=f"{name}-")
+    """A folder that goes when the test program ends. podman makes the name of an image of such a
+    path, which takes underlines only between other letters."""
+    while True:
+        folder = tempfile.mkdtemp(prefix=f"{name}-")
+        if "_" not in folder[-8:]:
+            break
+        os.rmdir(folder)
     _folders.append(folder)
     return folder
 
