@@ -229,7 +229,7 @@ static int describe(struct call *c, int http, const char *message, const char *r
 static int describe_error(struct call *c, int http, const struct xml_node *e,
                           struct stow_error *err)
 {
-	char message[200] = "", region[64] = "", id[64] = "";
+	char message[200] = "", region[64] = "", id[64] = "", header[64];
 
 	c->code[0] = '\0';
 	if (e) {
@@ -239,8 +239,8 @@ static int describe_error(struct call *c, int http, const struct xml_node *e,
 		xml_text(e, "RequestId", id, sizeof(id));
 	}
 	/* some stores have it in the one place alone, some in the other */
-	if (!id[0] && !http_request_header(c->http, "x-amz-request-id", id, sizeof(id)))
-		id[0] = '\0';
+	if (http_request_header(c->http, "x-amz-request-id", header, sizeof(header)))
+		text_copy(id, sizeof(id), header);
 	/* a HEAD has no body: some stores say the code in a header */
 	if (!c->code[0] &&
 	    !http_request_header(c->http, "x-minio-error-code", c->code, sizeof(c->code)))

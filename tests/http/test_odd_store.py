@@ -253,7 +253,8 @@ def slow_down_in_the_midst(operation, key, method, path, body):
     store = Slow(operation, key, STOWAGE_S3_MAXRETRIES="0")
     path = path and "/v2/a/" + path.format(small=images.digest(SMALL), large=images.digest(LARGE))
     store.refused(method, path or store.location, body)
-    tap.equal(store.fake.calls(operation)[-1].status, 503)
+    # others of the same kind go beside it
+    tap.ok(503 in [call.status for call in store.fake.calls(operation)], "it was not in the midst")
     store.well_again()
 
 
