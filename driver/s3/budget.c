@@ -161,6 +161,12 @@ static bool resting_is_in_the_way_locked(const struct budget *b, size_t size)
 	return b->resting > room / 2 || size > room - b->resting;
 }
 
+/* Not while its owner looks at it. */
+static bool may_lose(const struct budget_part *p)
+{
+	return p->size > 0 && (!p->entered || p->turn);
+}
+
 /* The one that has stood still for longest; where all wait for memory, too, who came last. */
 static struct budget_part *loser_locked(const struct budget *b, int64_t now)
 {
@@ -171,7 +177,7 @@ static struct budget_part *loser_locked(const struct budget *b, int64_t now)
 		return now - p->since >= BUDGET_LOST ? p : NULL;
 	if (!head || now - head->since < BUDGET_LOST)
 		return NULL;
-	for (p = b->parts[BUDGET_QUEUED].last; p != head && p->size == 0;)
+	for (p = b->parts[BUDGET_QUEUED].last; p != head && !may_lose(p);)
 		p = p->prev;
 	return p == head ? NULL : p;
 }
@@ -184,9 +190,9 @@ static void make_room_locked(struct budget *b, enum budget_side side, size_t siz
 	while (!fits_locked(b, side, size) && (p = b->parts[BUDGET_WHOLE].first) &&
 	       now - p->since >= BUDGET_IDLE)
 		part_shrink_locked(b, p);
-	/* who waits in a call is about to take it */
+	/* whose owner is in a call is about to be taken */
 	while (!fits_locked(b, side, size) && (p = b->parts[BUDGET_GRANTED].first) && !p->turn &&
-	       now - p->since >= BUDGET_KEEP)
+	       !p->entered && now - p->since >= BUDGET_KEEP)
 		part_shrink_locked(b, p);
 }
 
@@ -349,6 +355,7 @@ int budget_enter(struct budget *b, struct budget_part *p, struct stow_error *err
 		r = was_taken(b, err);
 	else if (p->place != BUDGET_QUEUED) /* it keeps its place there */
 		part_remove_locked(b, p);
+	p->entered = r == STOW_OK;
 	mutex_unlock(&b->lock);
 	return r;
 }
@@ -358,6 +365,7 @@ void budget_leave(struct budget *b, struct budget_part *p, size_t fill)
 	int64_t now = clock_monotonic();
 
 	mutex_lock(&b->lock);
+	p->entered = false;
 	if (p->place == BUDGET_OWN && (p->size || p->granted)) {
 		/* who trickles stands still, however often it comes */
 		if (p->since == 0 || fill < p->noted || fill - p->noted >= MOVES) {
@@ -493,7 +501,7 @@ char *budget_part_take(struct budget_part *p, size_t *ret_size)
 	char *data = p->data;
 
 	*ret_size = p->size;
-	*p = (struct budget_part){ .slow = p->slow };
+	*p = (struct budget_part){ .slow = p->slow, .entered = p->entered };
 	return data;
 }
 

@@ -47,6 +47,7 @@ struct budget_part {
 	char *data;
 	size_t size; /* mapped, and booked */
 	bool slow;   /* it was shrunk: it is booked in steps from now on */
+	bool entered;
 
 	/* the budget's */
 	struct budget_part *prev, *next;
@@ -95,7 +96,8 @@ enum budget_how {
 	BUDGET_WAIT    /* waits its turn */
 };
 
-/* Its owner is about to use it. STOW_EBUSY, retryable: it was taken away, with what was in it. */
+/* Its owner is about to use it: no byte of it is taken away before budget_leave, but while its owner
+ * waits in budget_part. STOW_EBUSY, retryable: it was taken away, with what was in it. */
 int budget_enter(struct budget *, struct budget_part *, struct stow_error *);
 /* Its owner has filled so much of it, and leaves it alone. */
 void budget_leave(struct budget *, struct budget_part *, size_t fill);

@@ -253,15 +253,28 @@ static void all_wait(void **state)
 	for (size_t i = 0; i < LENGTH(p); i++) {
 		assert_int_equal(budget_enter(&budget, &p[i], &e), STOW_OK);
 		must_wait(ticket(&p[i], 512 * KIB, 256 * KIB));
+		budget_leave(&budget, &p[i], 256 * KIB);
 	}
+	assert_int_equal(budget_enter(&budget, &p[0], &e), STOW_OK);
 	must_wait(ticket(&p[0], 512 * KIB, 256 * KIB));
 	p[0].since -= BUDGET_LOST;
+	/* who came last, but not while its owner is about to use it */
+	assert_int_equal(budget_enter(&budget, &p[3], &e), STOW_OK);
 	assert_int_equal(ticket(&p[0], 512 * KIB, 256 * KIB), STOW_OK);
 	assert_int_equal(p[0].size, 512 * KIB);
-	assert_int_equal(p[3].place, BUDGET_TAKEN);
-	assert_int_equal(p[2].place, BUDGET_QUEUED);
-	assert_int_equal(ticket(&p[3], 512 * KIB, 256 * KIB), STOW_EBUSY);
+	assert_int_equal(p[3].place, BUDGET_QUEUED);
+	all_is(p[3].data, 256 * KIB, (256 * KIB) % 251);
+	assert_int_equal(p[2].place, BUDGET_TAKEN);
+	assert_int_equal(budget_enter(&budget, &p[2], &e), STOW_EBUSY);
 	assert_int_equal(e.flags, STOW_ERROR_RETRYABLE);
+	assert_int_equal(ticket(&p[2], 512 * KIB, 256 * KIB), STOW_EBUSY);
+	budget_leave(&budget, &p[3], 256 * KIB);
+	/* when it has left it alone it may be */
+	assert_int_equal(p[1].place, BUDGET_QUEUED);
+	p[1].since -= BUDGET_LOST;
+	must_wait(ticket(&p[0], 768 * KIB, 512 * KIB));
+	assert_int_equal(p[3].place, BUDGET_TAKEN);
+	assert_int_equal(p[1].place, BUDGET_GRANTED);
 	for (size_t i = 0; i < LENGTH(p); i++)
 		budget_part_drop(&budget, &p[i]);
 	end();
