@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import socket
+import time
 
 
 class Reply:
@@ -77,6 +78,19 @@ class Connection:
                     raise AssertionError(f"body cut at {len(self.rest)} of {length}")
             reply.body, self.rest = self.rest[:length], self.rest[length:]
         return reply
+
+    def is_cut_off(self, piece="x", seconds=40, meanwhile=None):
+        """Sends a piece five times a second: does the server close it, then?"""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                self.send(piece)
+            except OSError:
+                return True
+            if meanwhile:
+                meanwhile()
+            time.sleep(0.2)
+        return False
 
     def ended(self):
         """Has the server closed it?"""

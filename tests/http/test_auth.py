@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../lib")]
@@ -53,13 +52,6 @@ def serve(access=None, cost=4, **env):
     server.start()
     tap.defer(server.kill)
     return server
-
-
-def wait_for(what):
-    end = time.monotonic() + 30
-    while not what():
-        tap.ok(time.monotonic() < end, "it did not come about")
-        time.sleep(0.05)
 
 
 def refused(answer, challenge=CHALLENGE):
@@ -178,14 +170,14 @@ def users_change_with_the_file():
     tap.equal(Client(server, "alice").request("GET", "/v2/").status, 200)
     passwords.write(server.users + ".new", {"alice": "another", "carol": "new"})
     os.rename(server.users + ".new", server.users)
-    wait_for(lambda: Client(server, "carol", "new").request("GET", "/v2/").status == 200)
+    tap.until(lambda: Client(server, "carol", "new").request("GET", "/v2/").status == 200)
     tap.equal(Client(server, "alice").request("GET", "/v2/").status, 401)
     tap.equal(Client(server, "alice", "another").request("GET", "/v2/").status, 200)
     tap.equal(Client(server, "bob").request("GET", "/v2/").status, 401)
     # one that cannot be read leaves those that there are, and a line
     os.unlink(server.users)
     server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "users" in server.log())
+    tap.until(lambda: "users" in server.log())
     tap.equal(Client(server, "carol", "new").request("GET", "/v2/").status, 200)
 
 
@@ -298,19 +290,19 @@ def rules_change_by_a_signal():
     tap.equal(bob.request("GET", f"/v2/a/blobs/{DIGEST}").status, 403)
     write("a : alice bob")
     server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: bob.request("GET", f"/v2/a/blobs/{DIGEST}").status == 404)
+    tap.until(lambda: bob.request("GET", f"/v2/a/blobs/{DIGEST}").status == 404)
     write("a alice bob")
     server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "[access] pull" in server.log())
+    tap.until(lambda: "[access] pull" in server.log())
     tap.equal(bob.request("GET", f"/v2/a/blobs/{DIGEST}").status, 404)
     # what is wrong elsewhere keeps no right that was taken away, and no user
     write("a : alice\n[log]\nlevel = loud")
     server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: bob.request("GET", f"/v2/a/blobs/{DIGEST}").status == 403)
+    tap.until(lambda: bob.request("GET", f"/v2/a/blobs/{DIGEST}").status == 403)
     write("a : alice\n[nonsense]")
     passwords.write(users, {"alice": "one"})
     server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: bob.request("GET", f"/v2/a/blobs/{DIGEST}").status == 401)
+    tap.until(lambda: bob.request("GET", f"/v2/a/blobs/{DIGEST}").status == 401)
 
 
 @tap.test
@@ -330,7 +322,7 @@ def the_log_knows_who_and_no_secret():
     server = serve(LOG_LEVEL="debug")
     Client(server, "alice").request("GET", "/v2/_catalog", expect=200)
     Client(server, "alice", "a wrong secret").request("GET", "/v2/_catalog", expect=401)
-    wait_for(lambda: server.log().count("path=/v2/_catalog") == 2)
+    tap.until(lambda: server.log().count("path=/v2/_catalog") == 2)
     tap.equal(server.stop(), 0)
     log = server.log()
     tap.ok(re.search("user=alice method=GET path=/v2/_catalog status=200", log), log)
@@ -363,7 +355,7 @@ def who_is_refused_is_named():
     bob = Client(server, "bob")
     for _ in range(3):
         tap.equal(bob.request("POST", "/v2/a/blobs/uploads/", b"").status, 403)
-    wait_for(lambda: server.log().count("status=403") == 3)
+    tap.until(lambda: server.log().count("status=403") == 3)
     tap.equal(len(re.findall("user=bob method=POST .*status=403", server.log())), 3, server.log())
 
 

@@ -29,15 +29,6 @@ def begin(of=server):
     return raw.target(registry.Client(of).begin_upload("a/b").headers["Location"])
 
 
-def until(what, seconds=10):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if what():
-            return
-        time.sleep(0.02)
-    raise AssertionError("did not come about in time")
-
-
 def unfinished(of=server):
     """What is under the folder beside finished content."""
     return [p for p in raw.tree(of.data) if "_stowage/uploads" in p or "tmp" in p]
@@ -251,7 +242,7 @@ def slow_clients_do_not_hold_workers():
     tap.ok(time.monotonic() - began < 10, "others are served")
     for c in slow:
         c.close()
-    until(lambda: not unfinished(few))
+    tap.until(lambda: not unfinished(few))
 
 
 @tap.test
@@ -280,7 +271,7 @@ def a_client_that_stops_is_dropped():
         began = time.monotonic()
         tap.ok(c.ended(), "closed")
         tap.ok(0.5 < time.monotonic() - began < 6, "when its time was over")
-    until(lambda: not unfinished(impatient))
+    tap.until(lambda: not unfinished(impatient))
     left = set(raw.tree(impatient.data)) - set(before)
     tap.ok(left <= {"docker/registry/v2/_stowage/secret"}, left)
 
@@ -301,8 +292,8 @@ def clients_gone_in_mid_upload():
         for digest in (OTHER, DIGEST):
             with raw.Connection(server) as c:
                 c.head("PUT", f"{location}&digest={digest}", *headers).send(body)
-        until(lambda: server.log().count("status=0") == since + 22)
-        until(lambda: raw.tree(server.data) == before)
+        tap.until(lambda: server.log().count("status=0") == since + 22)
+        tap.until(lambda: raw.tree(server.data) == before)
         reply = raw.ask(server, "PATCH", location, b"abc")
         tap.equal((reply.status, reply["Range"]), (202, "0-2"))
         raw.ask(server, "DELETE", raw.target(reply["Location"]))
@@ -321,7 +312,7 @@ def requests_cut_at_every_byte():
         for end in range(1, len(request)):
             with raw.Connection(server) as c:
                 c.send(request[:end])
-    until(lambda: raw.tree(server.data) == before)
+    tap.until(lambda: raw.tree(server.data) == before)
     reply = raw.ask(server, "PATCH", location, b"abc")
     tap.equal((reply.status, reply["Range"]), (202, "0-2"))
     raw.ask(server, "DELETE", raw.target(reply["Location"]))
@@ -354,8 +345,8 @@ def a_download_that_breaks_off_never_ends_cleanly():
             pass
     with open(data, "wb") as f:
         f.write(BIG)
-    until(lambda: "answer cut at byte" in server.log())
-    until(lambda: "broken=yes" in server.log())
+    tap.until(lambda: "answer cut at byte" in server.log())
+    tap.until(lambda: "broken=yes" in server.log())
 
 
 @tap.test
@@ -377,7 +368,7 @@ def too_many_requests_are_told_to_wait():
     tap.equal((reply.status, reply.codes, reply["Retry-After"]), (503, ["UNAVAILABLE"], "1"))
     for c in held:
         c.close()
-    until(lambda: raw.ask(small, "GET", "/v2/").status == 200)
+    tap.until(lambda: raw.ask(small, "GET", "/v2/").status == 200)
 
 
 @tap.test
@@ -484,7 +475,7 @@ def access_log():
     registry.Client(own).push_blob("a/b", BIG[:1000])
     reply = raw.ask(own, "GET", f"/v2/a/b/blobs/{images.digest(BIG[:1000])}", None,
                     'User-Agent: te"st\x01\xff')
-    until(lambda: "te\\\"st" in own.log())
+    tap.until(lambda: "te\\\"st" in own.log())
     lines = [json.loads(x) for x in own.log().splitlines() if x.startswith("{")]
     got = [x for x in lines if x.get("method") == "GET"][-1]
     tap.equal((got["status"], got["sent"], got["request"]), (200, 1000, reply["X-Request-Id"]))

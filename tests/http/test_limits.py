@@ -33,15 +33,6 @@ def begin(server, name="a"):
     return raw.target(registry.Client(server).begin_upload(name).headers["Location"])
 
 
-def until(what, seconds):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if what():
-            return
-        time.sleep(0.05)
-    raise AssertionError("did not come about in time")
-
-
 def too_large(answer):
     tap.equal((answer.status, answer.codes), (413, ["SIZE_INVALID"]), answer)
 
@@ -187,14 +178,8 @@ def manifests_that_trickle_are_closed():
         told = server.log().count("slower than [http] minrate")
         with raw.Connection(server, timeout=60) as slow:
             slow.head("PUT", "/v2/a/manifests/t", f"Content-Type: {images.MANIFEST}", how)
-            end, closed = time.monotonic() + 40, False
-            while not closed and time.monotonic() < end:
-                try:
-                    slow.send(b"1\r\n \r\n" if "chunked" in how else b" ")
-                except OSError:
-                    closed = True
-                time.sleep(0.05)
-            tap.ok(closed, f"{how}: goes on")
+            tap.ok(slow.is_cut_off(b"1\r\n \r\n" if "chunked" in how else b" "),
+                   f"{how}: goes on")
         tap.equal(server.log().count("slower than [http] minrate"), told + 1, server.log())
     tap.equal(raw.ask(server, "GET", "/v2/a/manifests/t").status, 404)
     padded = manifest[:-1] + b" " * (3 << 20) + manifest[-1:]
@@ -239,7 +224,7 @@ def who_does_not_take_a_manifest_is_closed():
     client.put_manifest("a", "big", manifest, MANIFEST)
     with raw.Connection(server, timeout=60, receive=4096) as slow:
         slow.head("GET", "/v2/a/manifests/big")
-        until(lambda: "slower than [http] minrate" in server.log(), 40)
+        tap.until(lambda: "slower than [http] minrate" in server.log(), 40)
         got = b""
         try:
             while piece := slow.socket.recv(65536):
@@ -266,7 +251,7 @@ def answers_at_once(server, path, body):
     for c in takers:
         c.close()
     with raw.Connection(server, timeout=60) as c:
-        until(lambda: c.head("GET", path).reply().status == 200, 40)
+        tap.until(lambda: c.head("GET", path).reply().status == 200, 40)
         tap.equal(c.head("GET", path).reply().body, body)
     return len([b for b in begins if b.endswith(b" 200")])
 
@@ -306,15 +291,8 @@ def a_head_that_trickles_is_closed():
         for c in (slow, fast):
             tap.equal(c.head("GET", "/v2/").reply().status, 200)
         slow.send("GET /v2/ HTTP/1.1\r\nHost: x\r\nLong: ")
-        end, closed = time.monotonic() + 40, False
-        while not closed and time.monotonic() < end:
-            try:
-                slow.send("x")
-            except OSError:
-                closed = True
-            tap.equal(fast.head("GET", "/v2/").reply().status, 200)
-            time.sleep(0.2)
-        tap.ok(closed, "it goes on")
+        tap.ok(slow.is_cut_off(meanwhile=lambda: tap.equal(
+            fast.head("GET", "/v2/").reply().status, 200)), "it goes on")
     tap.ok("the head of a request took longer" in server.log(), server.log())
 
 
@@ -326,7 +304,7 @@ def an_end_in_the_middle_of_a_head_is_noticed():
     halves = [raw.Connection(server) for _ in range(50)]
     for c in halves:
         c.send("GET /v2/ HTTP/1.1\r\nHost: x\r\nHalf").socket.shutdown(socket.SHUT_WR)
-    until(lambda: len(os.listdir(folder)) <= before, 40)
+    tap.until(lambda: len(os.listdir(folder)) <= before, 40)
     for c in halves:
         c.close()
 

@@ -27,13 +27,6 @@ BLOB = os.urandom(200_000)
 SMALL = b"a small one"
 
 
-def wait_for(what, *args):
-    end = time.monotonic() + 30
-    while not what(*args):
-        tap.ok(time.monotonic() < end, f"{what} did not come about")
-        time.sleep(0.05)
-
-
 def serve(**env):
     server = stowage.Server(env={f"STOWAGE_{k}": v for k, v in env.items()}).start()
     tap.defer(server.kill)
@@ -73,13 +66,13 @@ def ready_follows_the_store():
     server = on_fake(fake, HEALTH_INTERVAL="200ms", HEALTH_THRESHOLD="2", HEALTH_TIMEOUT="2s")
     tap.equal(raw.ask(server, "GET", "/readyz").status, 200)
     fault = fake.fault(times=None, status=500, code="InternalError")
-    wait_for(lambda: raw.ask(server, "GET", "/readyz").status == 503)
+    tap.until(lambda: raw.ask(server, "GET", "/readyz").status == 503)
     tap.ok(fault.used >= 2, f"{fault.used} failures")
     answer = raw.ask(server, "GET", "/readyz")
     tap.equal((answer.status, answer.body), (503, b"the store does not answer\n"))
     tap.equal(raw.ask(server, "GET", "/livez").status, 200)
     fault.times = 0
-    wait_for(lambda: raw.ask(server, "GET", "/readyz").status == 200)
+    tap.until(lambda: raw.ask(server, "GET", "/readyz").status == 200)
     tap.equal(len(re.findall("not ready: the store failed 2 checks", server.log())), 1)
     tap.equal(server.log().count("the store answers again"), 1)
 
@@ -102,7 +95,7 @@ def alive_however_much_there_is_to_do():
     with raw.Connection(server) as slow:
         slow.head("PATCH", raw.target(location), "Content-Length: 10")
         slow.send(b"x")
-        wait_for(lambda: raw.ask(server, "GET", "/v2/").status == 503)
+        tap.until(lambda: raw.ask(server, "GET", "/v2/").status == 503)
         for path in ("/livez", "/readyz"):
             tap.equal(raw.ask(server, "GET", path).status, 200, path)
 
@@ -119,7 +112,7 @@ def not_ready_while_it_ends():
         pushing.send(SMALL[:5])
         time.sleep(0.3)
         server.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: "no new connections" in server.log())
+        tap.until(lambda: "no new connections" in server.log())
         kept.head("GET", "/readyz")
         answer = kept.reply()
         tap.equal((answer.status, answer.body), (503, b"ending\n"))
@@ -147,7 +140,7 @@ def ids_are_taken_over_or_made(given, taken):
     answer = raw.ask(server, "GET", "/v2/a/manifests/none", None, f"X-Request-Id: {given}")
     tap.equal(answer["X-Request-Id"] == given, taken, answer)
     tap.ok(re.fullmatch(r"[A-Za-z0-9._-]{1,64}", answer["X-Request-Id"]), answer)
-    wait_for(lambda: lines(server, request=answer["X-Request-Id"], status=404))
+    tap.until(lambda: lines(server, request=answer["X-Request-Id"], status=404))
     line, = lines(server, request=answer["X-Request-Id"], status=404)
     tap.equal((line["method"], line["path"]), ("GET", "/v2/a/manifests/none"))
     tap.ok({"remote", "received", "sent", "duration_us", "store_requests"} <= set(line), line)
@@ -166,7 +159,7 @@ def levels_of_components():
     server = serve(LOG_LEVELS="tag.get:debug, tag:error, http:error")
     raw.ask(server, "GET", "/v2/a/manifests/none")
     raw.ask(server, "GET", f"/v2/a/blobs/{images.digest(SMALL)}")
-    wait_for(lambda: server.log().count("status=404") == 2)
+    tap.until(lambda: server.log().count("status=404") == 2)
     tap.ok("level=debug component=tag.get" in server.log(), server.log())
     tap.ok("component=blob" not in server.log(), server.log())
 
@@ -214,12 +207,12 @@ def levels_change_by_a_signal():
     tap.ok("level=debug" not in server.log(), server.log())
     write("debug")
     server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "read anew" in server.log())
+    tap.until(lambda: "read anew" in server.log())
     raw.ask(server, "GET", "/v2/a/manifests/none")
-    wait_for(lambda: "level=debug" in server.log())
+    tap.until(lambda: "level=debug" in server.log())
     write("loud")
     server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "[log] level = loud" in server.log())
+    tap.until(lambda: "[log] level = loud" in server.log())
     tap.equal(raw.ask(server, "GET", "/v2/").status, 200)
     tap.equal(server.stop(), 0)
 

@@ -11,7 +11,6 @@ import re
 import signal
 import sys
 import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 
@@ -40,15 +39,6 @@ for name in ("a", rude.CANARIES):
     client.put_manifest(name, "t", MANIFEST, images.MANIFEST)
 client.push_blob("a", LARGE)
 place = rude.Place(server, LARGE, MANIFEST)
-
-
-def until(what, seconds=30):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if what():
-            return
-        time.sleep(0.05)
-    raise AssertionError("did not come about in time")
 
 
 def open_files():
@@ -135,7 +125,7 @@ def a_storm():
     files, threads, resident = open_files(), figure("Threads"), []
     for storm in range(2):
         played, rounds = blow(storm)
-        until(lambda: open_files() <= files)
+        tap.until(lambda: open_files() <= files)
         resident.append(figure("VmRSS") / 1024)
         print(f"# {played} rude clients, {rounds} polite rounds, {resident[-1]:.0f} MiB resident")
     tap.equal(figure("Threads"), threads, "threads")
@@ -147,7 +137,7 @@ def a_storm():
 
 @tap.test
 def nothing_is_left():
-    until(lambda: not unfinished())
+    tap.until(lambda: not unfinished())
     client.push_blob("after", LARGE)
     tap.ok(client.blob("after", images.digest(LARGE)).body == LARGE, "the blob")
     server.process.send_signal(signal.SIGTERM)

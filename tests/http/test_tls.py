@@ -92,15 +92,6 @@ def ask(server, context=None):
         return None
 
 
-def until(what, seconds=15):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if what():
-            return
-        time.sleep(0.05)
-    raise AssertionError("did not come about in time")
-
-
 def ticks(server):
     """Of processor time that it has used."""
     with open(f"/proc/{server.pid}/stat", encoding="ascii") as f:
@@ -295,7 +286,7 @@ def reread_on_change():
                 tap.equal(c.head("GET", "/v2/").reply().status, 200)
                 return c.serial
 
-        until(lambda: serial() != before)
+        tap.until(lambda: serial() != before)
         tap.equal(old.head("GET", "/v2/").reply().status, 200)
         tap.equal(busy.send(b"x" * 100000).reply().status, 202)
 
@@ -318,13 +309,13 @@ def bad_files_change_nothing():
             put(source, path)
         else:
             os.unlink(path)
-        until(lambda: len(complaints(server)) == n + 1)
+        tap.until(lambda: len(complaints(server)) == n + 1)
         tap.ok(words in complaints(server)[n], complaints(server)[n])
         tap.equal(ask(server), 200)
     time.sleep(4)
     tap.equal(len(complaints(server)), 4, "lines, each said once")
     put(pair[1], key)
-    until(lambda: server.log().count("msg=\"certificate of") == 2)
+    tap.until(lambda: server.log().count("msg=\"certificate of") == 2)
     tap.equal(ask(server), 200)
 
 
@@ -336,12 +327,12 @@ def reread_by_signal():
     put(pair[1], key)
     put(pair[0], certificate)
     os.kill(server.pid, signal.SIGHUP)
-    until(lambda: "read anew: " in server.log())
+    tap.until(lambda: "read anew: " in server.log())
     tap.equal(server.log().count("msg=\"certificate of"), 2)
     tap.equal(ask(server), 200)
     put(__file__, key)
     os.kill(server.pid, signal.SIGHUP)
-    until(lambda: f"[http] key = {key}" in server.log())
+    tap.until(lambda: f"[http] key = {key}" in server.log())
     tap.equal(ask(server), 200)
 
 
@@ -367,7 +358,7 @@ def changes_under_load():
     for n, pair in enumerate(pairs):
         put(pair[1], key)
         put(pair[0], certificate)
-        until(lambda: server.log().count("msg=\"certificate of") == n + 2)
+        tap.until(lambda: server.log().count("msg=\"certificate of") == n + 2)
     stop.set()
     for t in threads:
         t.join()
@@ -395,7 +386,7 @@ def client_certificate_required():
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             since = len(server.log())
             tap.equal((what, ask(server, trusting(pair, version))), (what, None))
-            until(lambda: "refused: " in server.log()[since:], 5)
+            tap.until(lambda: "refused: " in server.log()[since:], 5)
             tap.ok(words in server.log()[since:], f"{what}: {server.log()[since:]}")
     tap.equal(ask(server, trusting(CLIENT)), 200)
 
@@ -446,7 +437,7 @@ def names_of_clients():
             ("/CN=" + "n" * 64, None, "n" * 64)):
         since = len(server.log())
         tap.equal(ask(server, trusting(ca.files(names, subject=subject))), 200)
-        until(lambda: "client certificate of" in server.log()[since:], 5)
+        tap.until(lambda: "client certificate of" in server.log()[since:], 5)
         tap.ok(f": {name}\"" in server.log()[since:], server.log()[since:])
     for subject, names in (("/O=x", "IP:127.0.0.1"), ("/CN=a\x01b", None), ("/O=x", "URI:x:a\x01b")):
         tap.equal(ask(server, trusting(ca.files(names, subject=subject))), None)
@@ -480,7 +471,7 @@ def names_are_users():
         with Connection(server, trusting(pair)) as c:
             c.head("GET", path)
             tap.equal(c.reply().status, status, f"{subject} {path}")
-    until(lambda: "user=robot" in server.log(), 5)
+    tap.until(lambda: "user=robot" in server.log(), 5)
 
 
 @tap.test
@@ -492,7 +483,7 @@ def the_authority_is_reread():
     pair = stranger.files(subject="/CN=robot")
     tap.equal(ask(server, trusting(pair)), None)
     put(stranger.file, path)
-    until(lambda: ask(server, trusting(pair)) == 200)
+    tap.until(lambda: ask(server, trusting(pair)) == 200)
     tap.equal(ask(server, trusting(CLIENT)), None)
 
 
@@ -613,8 +604,8 @@ def clients_gone_in_the_middle():
                 for c in (up, down):
                     c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                         b"\1\0\0\0\0\0\0\0")
-    until(lambda: server.log().count("status=0") == before + 10)
-    until(lambda: not [p for p in raw.tree(server.data) if "_stowage/uploads" in p])
+    tap.until(lambda: server.log().count("status=0") == before + 10)
+    tap.until(lambda: not [p for p in raw.tree(server.data) if "_stowage/uploads" in p])
     tap.ok(client.blob("a/b", images.digest(blob)).body == blob, "still served")
 
 
@@ -699,14 +690,7 @@ def a_head_that_trickles_within_tls_is_closed():
     server = serve(idletimeout="3s")
     with Connection(server) as c:
         c.send("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nLong: ")
-        end, closed = time.monotonic() + 40, False
-        while not closed and time.monotonic() < end:
-            try:
-                c.send("x")
-            except OSError:
-                closed = True
-            time.sleep(0.2)
-        tap.ok(closed, "it goes on")
+        tap.ok(c.is_cut_off(), "it goes on")
     tap.equal(ask(server), 200)
 
 

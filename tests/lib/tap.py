@@ -62,6 +62,14 @@ def ok(value, what):
         raise AssertionError(what)
 
 
+def until(what, seconds=30):
+    """Waits for it to come about; generous, since a machine may be busy."""
+    end = time.monotonic() + seconds
+    while not what():
+        ok(time.monotonic() < end, f"it did not come about in {seconds} s")
+        time.sleep(0.02)
+
+
 def _short(value):
     text = repr(value)
     return text if len(text) < 2000 else text[:2000] + f"... ({len(text)} characters)"
