@@ -25,8 +25,7 @@ void text_shorten(char *dst, size_t cap, const char *src)
 
 	if (text_copy(dst, cap, src))
 		return;
-	memcpy(dst + start, "...", 3);
-	memcpy(dst + start + 3, src + len - end, end + 1);
+	text_format(dst + start, cap - start, "...%s", src + len - end);
 }
 
 bool text_format(char *dst, size_t cap, const char *fmt, ...)
