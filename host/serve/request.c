@@ -96,7 +96,8 @@ bool request_frame(struct request *r, const char **ret_why)
 
 	r->length = 0;
 	if (r->malformed) {
-		*ret_why = "a header with characters that have no place there";
+		*ret_why =
+			"a header over several lines, or with characters that have no place there";
 		return false;
 	}
 	if (r->header_times[HEADER_HOST] > 1) {

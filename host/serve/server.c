@@ -16,6 +16,7 @@
 #include "common/hash.h"
 #include "common/text.h"
 #include "host/serve/connections.h"
+#include "host/serve/head.h"
 #include "host/serve/listen.h"
 
 /* What the library copies at a time of a streamed answer. */
@@ -96,11 +97,19 @@ static size_t keep_escapes(void *cls, struct MHD_Connection *connection, char *s
 	return strlen(s);
 }
 
+struct head_walk {
+	struct request *request;
+	struct head head;
+};
+
 static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name,
                                    const char *value)
 {
+	struct head_walk *walk = cls;
+
 	(void)kind;
-	return request_header(cls, name, value) ? MHD_YES : MHD_NO;
+	head_line(&walk->head, name, value);
+	return request_header(walk->request, name, value) ? MHD_YES : MHD_NO;
 }
 
 static int socket_of(struct MHD_Connection *connection)
@@ -181,9 +190,20 @@ static void read_peer(struct transfer *t)
 	          tls_client_name(t->on ? t->on->tls : NULL));
 }
 
-static bool read_head(struct transfer *t, const char *method)
+/* Behind the head's empty line. */
+static const char *end_of_head(struct transfer *t, const char *method)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		t->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return info ? method + info->header_size : method;
+}
+
+/* All three lie where the library has received them. */
+static bool read_head(struct transfer *t, const char *method, const char *url, const char *version)
 {
 	struct request *r = &t->exchange->request;
+	struct head_walk walk = { .request = r };
 	int n;
 
 	read_peer(t);
@@ -191,10 +211,16 @@ static bool read_head(struct transfer *t, const char *method)
 	text_copy(r->method_text, sizeof r->method_text, method);
 	r->target = t->target;
 	t->target = NULL;
-	n = MHD_get_connection_values(t->connection, MHD_HEADER_KIND, NULL, NULL);
-	if (n < 0 || MHD_get_connection_values(t->connection, MHD_HEADER_KIND, take_header, r) != n)
+	if (!r->target)
 		return false;
-	return find_origin(t) && r->target &&
+	head_begin(&walk.head, url, strlen(r->target), version, end_of_head(t, method));
+	n = MHD_get_connection_values(t->connection, MHD_HEADER_KIND, NULL, NULL);
+	if (n < 0 ||
+	    MHD_get_connection_values(t->connection, MHD_HEADER_KIND, take_header, &walk) != n)
+		return false;
+	if (strncmp(MHD_get_version(), "0.", 2) == 0 && !head_is_whole(&walk.head))
+		r->malformed = true;
+	return find_origin(t) &&
 	       route_parse_below(&r->route, r->target, t->server->service->origin->prefix);
 }
 
@@ -303,7 +329,8 @@ static enum MHD_Result queue_reply(struct transfer *t)
 
 /* ---- the library's callbacks ---- */
 
-static enum MHD_Result open_exchange(struct transfer *t, const char *method)
+static enum MHD_Result open_exchange(struct transfer *t, const char *method, const char *url,
+                                     const char *version)
 {
 	struct exchange_hooks hooks = { suspend, resume, t };
 	struct server *s = t->server;
@@ -320,7 +347,7 @@ static enum MHD_Result open_exchange(struct transfer *t, const char *method)
 	t->on = connection_of(t->connection);
 	connection_begin(&s->connections, t->on);
 	room = enlist(t, &stopping);
-	if (stopping || !read_head(t, method))
+	if (stopping || !read_head(t, method, url, version))
 		return MHD_NO;
 	if (request_id(&t->exchange->request))
 		text_copy(t->exchange->trace, sizeof(t->exchange->trace),
@@ -362,11 +389,9 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 
 	(void)cls;
 	(void)connection;
-	(void)url;
-	(void)version;
 	if (!t)
 		return MHD_NO;
-	if (!t->exchange && open_exchange(t, method) != MHD_YES)
+	if (!t->exchange && open_exchange(t, method, url, version) != MHD_YES)
 		return MHD_NO;
 	if (!t->begun)
 		return begin(t);

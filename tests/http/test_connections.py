@@ -120,6 +120,32 @@ def ambiguous_framing_is_refused_and_closed():
 
 
 @tap.test
+def heads_that_the_library_shows_otherwise_than_they_came():
+    """Folded, or with a NUL: others see a length that it does not see, or the other way round."""
+    hidden = "GET /v2/hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+    size = len(hidden)
+    for lines in (f"Content-Length:\r\n {size}", f"Content-Length: 0\r\n\t{size}",
+                  f"Content-Le: {size}\r\n ngth", f"X: a\r\n b\r\nContent-Length: {size}",
+                  f"X: a\r\n \r\nContent-Length: {size}", f"Content-Length: 0\0{size}",
+                  f"Content-Length: {size}\0", f"X: \0\r\nContent-Length: {size}",
+                  "Transfer-Encoding:\r\n chunked", "Transfer-Encoding: chunked\0x"):
+        for method in ("GET", "PUT"):
+            with raw.Connection(server, timeout=10) as c:
+                c.head(method, "/v2/a/b/manifests/x", *lines.split("\r\n"))
+                reply = c.send(hidden).reply()
+                tap.equal((method, lines, reply.status), (method, lines, 400))
+                tap.equal((reply.codes, reply["Connection"]), (["UNSUPPORTED"], "close"))
+                tap.ok(c.ended(), f"closed: {method} {lines!r}")
+    reply = raw.ask(server, "GET", "/v2/\0hidden")
+    tap.equal((reply.status, reply.codes), (400, ["UNSUPPORTED"]))
+    tap.ok("/v2/hidden" not in server.log(), "nothing hidden was taken for a request")
+    with raw.Connection(server) as c:  # odd, and well-formed
+        for line in ("X:", "X: ", "X:\t a \t", "X:a", "Cookie: a=b; c=d", "X: " + "a" * 20000):
+            tap.equal(c.head("GET", "/v2/?a=b&c+d&=&", line, "Y: z").reply().status, 200)
+        tap.equal(c.send("GET /v2/ HTTP/1.1\nHost: x\nX: a\n\n").reply().status, 200)
+
+
+@tap.test
 def broken_requests_do_not_hurt():
     for data in (b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x00" * 100,
                  b"GET /v2/ HTTP/1.1\r\n\r\n", b"GET " + b"/" * 60000 + b" HTTP/1.1\r\n\r\n",
