@@ -143,18 +143,16 @@ void connection_end(struct connections *l, struct connection *c)
 static const char *judge(const struct connections *l, struct connection *c, int64_t now)
 {
 	int64_t bytes = received(c->fd);
-	bool ended;
+	bool begun = bytes > c->idle_bytes, ended;
 
-	if (bytes <= c->idle_bytes)
-		return NULL;
-	if (!c->begun_ns)
+	if (begun && !c->begun_ns)
 		c->begun_ns = now;
-	if (now - c->begun_ns >= l->patience)
+	if (begun && now - c->begun_ns >= l->patience)
 		return "the head of a request took longer than [http] idletimeout";
 	/* the library waits for an edge of epoll, which an end that came with bytes makes none of */
 	ended = connection_ended(c->fd);
 	if (ended && c->suspect && bytes == c->last_bytes)
-		return "the client ended in the middle of a head";
+		return begun ? "the client ended in the middle of a head" : "the client ended";
 	c->suspect = ended;
 	c->last_bytes = bytes;
 	return NULL;

@@ -4,7 +4,8 @@
  *
  * It promises that a connection on which a head was begun, and is not whole when the patience is
  * over, is shut down at the next sweep, however its bytes trickle, and so is one whose client
- * closed its side in the middle of a head; that one with a request under way is left alone; and
+ * closed its side in the middle of a head or after a request; that one with a request under way is
+ * left alone; and
  * that whoever speaks the other of HTTP and TLS is told so.  It must not know the HTTP library nor
  * what a head says.
  */

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 
@@ -352,6 +353,19 @@ def clients_gone_in_mid_download():
             c.head("GET", f"/v2/a/b/blobs/{DIGEST}")
             c.socket.recv(100000)
     tap.ok(client.blob("a/b", DIGEST).body == BIG, "still served")
+
+
+@tap.test
+def clients_that_end_with_their_request():
+    """Their end makes no edge of its own; what stays open is not left to idletimeout."""
+    own = stowage.Server(env={"STOWAGE_HTTP_IDLETIMEOUT": "120s"}).start()
+    tap.defer(own.stop)
+    files = len(os.listdir(f"/proc/{own.pid}/fd"))
+    for _ in range(40):
+        with raw.Connection(own) as c:
+            c.head("GET", "/v2/").socket.shutdown(socket.SHUT_WR)
+            tap.equal(c.reply().status, 200)
+    tap.until(lambda: len(os.listdir(f"/proc/{own.pid}/fd")) <= files, 30)
 
 
 @tap.test
