@@ -19,15 +19,17 @@
 #include "host/serve/log.h"
 
 struct tls_connection;
+struct transfer;
 
 struct connection {
 	int fd;                     /* the library's */
 	struct tls_connection *tls; /* the caller's; NULL without TLS */
-	bool busy;                  /* a head is whole, and its request not over */
-	bool suspect;               /* at the last sweep the client had ended its side */
-	int64_t idle_bytes;         /* received when the last request was over */
-	int64_t last_bytes;         /* received at the last sweep */
-	int64_t begun_ns;           /* of the sweep that first saw more than that; 0: none has */
+	struct transfer *head; /* the caller's; NULL where no head has begun, or one is whole */
+	bool busy;             /* a head is whole, and its request not over */
+	bool suspect;          /* at the last sweep the client had ended its side */
+	int64_t idle_bytes;    /* received when the last request was over */
+	int64_t last_bytes;    /* received at the last sweep */
+	int64_t begun_ns;      /* of the sweep that first saw more than that; 0: none has */
 	struct connection *next, *prev;
 };
 

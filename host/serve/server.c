@@ -76,16 +76,42 @@ static void resume(void *arg)
 
 /* ---- a request comes in ---- */
 
+/* What notice made of it. */
+static struct connection *connection_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+/* The library (0.9.75) does not say of every head that it is over: not of one that it has refused for
+ * the number of its query's arguments. */
+static void forget_head(struct connection *c)
+{
+	if (!c->head)
+		return;
+	free(c->head->target);
+	free(c->head);
+	c->head = NULL;
+}
+
 /* The raw target, before the library decodes anything of it. */
 static void *take_target(void *cls, const char *target, struct MHD_Connection *connection)
 {
 	struct transfer *t = calloc(1, sizeof *t);
+	struct connection *c;
 
 	if (!t)
 		return NULL;
 	t->server = cls;
 	t->connection = connection;
 	t->target = strdup(target);
+	c = connection_of(connection);
+	if (c) {
+		forget_head(c);
+		c->head = t;
+	}
 	return t;
 }
 
@@ -168,15 +194,6 @@ static void delist(struct transfer *t)
 	else
 		s->first = t->next;
 	mutex_unlock(&s->lock);
-}
-
-/* What notice made of it. */
-static struct connection *connection_of(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info ? info->socket_context : NULL;
 }
 
 static void read_peer(struct transfer *t)
@@ -345,6 +362,8 @@ static enum MHD_Result open_exchange(struct transfer *t, const char *method, con
 		return MHD_NO;
 	t->fd = socket_of(t->connection);
 	t->on = connection_of(t->connection);
+	if (t->on)
+		t->on->head = NULL;
 	connection_begin(&s->connections, t->on);
 	room = enlist(t, &stopping);
 	if (stopping || !read_head(t, method, url, version))
@@ -442,12 +461,15 @@ static void complete(void *cls, struct MHD_Connection *connection, void **contex
                      enum MHD_RequestTerminationCode code)
 {
 	struct transfer *t = *context;
+	struct connection *c;
 
 	(void)cls;
-	(void)connection;
 	*context = NULL;
 	if (!t)
 		return;
+	c = connection_of(connection);
+	if (c && c->head == t)
+		c->head = NULL;
 	if (t->exchange) {
 		log_request(t, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 		delist(t);
@@ -468,6 +490,8 @@ static void notice(void *cls, struct MHD_Connection *connection, void **context,
 
 	if (code != MHD_CONNECTION_NOTIFY_STARTED) {
 		tls = c ? c->tls : NULL;
+		if (c)
+			forget_head(c);
 		connection_free(&s->connections, c);
 		tls_disconnect(tls);
 		*context = NULL;
