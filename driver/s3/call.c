@@ -491,6 +491,28 @@ static void settle_unsent(struct call *c, const struct stow_op *op, int status)
 	again(c, clock_monotonic() + delay);
 }
 
+/* Cancelled, or out of time: then what the attempts before failed of is the cause. */
+static int check_time(struct call *c, const struct stow_op *op)
+{
+	struct stow_error last = c->error;
+	int r = clock_op_check(op, c->where, &c->error);
+	char subject[ANSWER_SUBJECT_MAX];
+
+	if (r != STOW_ETIMEOUT)
+		return r;
+	if (c->attempts == 0 || !last.message[0]) {
+		error_set(&c->error, r, c->where, "%s: the deadline of the call has passed",
+		          answer_subject(c, subject));
+	} else {
+		error_set(&c->error, r, c->where, "%s; then the deadline of the call passed",
+		          last.message);
+		c->error.backend = last.backend;
+		text_copy(c->error.request, sizeof(c->error.request), last.request);
+	}
+	error_flag(&c->error, STOW_ERROR_RETRYABLE);
+	return r;
+}
+
 bool call_poll(struct call *c, const struct stow_op *op)
 {
 	int r;
@@ -507,7 +529,7 @@ bool call_poll(struct call *c, const struct stow_op *op)
 		settle(c, op);
 		return c->finished;
 	}
-	r = clock_op_check(op, c->where, &c->error);
+	r = check_time(c, op);
 	if (r != STOW_OK)
 		return give_up(c, r);
 	if (c->http || !has_turn(c, op, clock_monotonic()))

@@ -100,6 +100,32 @@ static void names_what_failed(void **state)
 	end();
 }
 
+/* Out of time in the middle of an attempt: what failed before it is the cause that is said. */
+static void names_what_took_the_time(void **state)
+{
+	const struct script_step steps[] = {
+		{ failure("500 Internal Server Error", "InternalError"), 0 },
+		{ NULL, SCRIPT_SILENT },
+	};
+	struct stow_op hurried = op;
+	struct stow_stat st;
+
+	(void)state;
+	begin(steps, LENGTH(steps), "4");
+	hurried.deadline_ns = clock_monotonic() + CLOCK_SECOND;
+	assert_int_equal(s3_stat(self, &hurried, "k", &st, &e), STOW_ETIMEOUT);
+	assert_non_null(strstr(e.message, "bucket b, key k: HTTP 500"));
+	assert_non_null(strstr(e.message, "deadline"));
+	assert_string_equal(e.request, "R1");
+	assert_int_equal(e.flags, STOW_ERROR_RETRYABLE);
+	end();
+	begin(NULL, 0, "4");
+	hurried.deadline_ns = clock_monotonic();
+	assert_int_equal(s3_stat(self, &hurried, "k", &st, &e), STOW_ETIMEOUT);
+	assert_non_null(strstr(e.message, "bucket b, key k: the deadline"));
+	end();
+}
+
 /* Corrected once; a store that then names another one again is not followed for ever. */
 static void names_the_region(void **state)
 {
@@ -575,6 +601,7 @@ int main(void)
 		cmocka_unit_test(tries_again),
 		cmocka_unit_test(gives_up),
 		cmocka_unit_test(names_what_failed),
+		cmocka_unit_test(names_what_took_the_time),
 		cmocka_unit_test(names_the_region),
 		cmocka_unit_test(unknown_outcome),
 		cmocka_unit_test(create_twice),
